@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from flowdiag.parserkit import Block, ParseContext, parse_rfc3339
 from flowdiag.tally import Tally
-from flowdiag_parsers.hubble import json_full, json_memory, json_teaching
+from flowdiag_parsers.hubble import json_full, json_learnt, json_memory, json_teaching
 from flowdiag_parsers.hubble.json_native import Found, new_scanner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _from_the_first_block(monkeypatch):
     """As if much had been read: the scanner is there at once."""
-    monkeypatch.setattr(json_memory, "_WORTH_SCANNING", 0)
+    monkeypatch.setattr(json_learnt, "_WORTH_SCANNING", 0)
 
 
 def folded(blocks, ahead=0):
@@ -58,9 +58,9 @@ def folded(blocks, ahead=0):
                 tally.expect(PARSER, one, context)
         tally.take(PARSER, block, context)
         data = block.data
-        memory = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("memory")
-        if memory is not None and memory.teaching is not None:
-            found = memory.teaching.scan(data, bare=data.find(b'"flow"', 0, 4096) < 0)
+        learnt = tally._memos.get(PARSER.name, {}).get("hubble", {}).get("learnt")
+        if learnt is not None and learnt.teaching is not None:
+            found = learnt.teaching.scan(data, bare=data.find(b'"flow"', 0, 4096) < 0)
             laned = found.laned_of()
             taken += len(found.times) // 8 + len(laned[0]) + len(found.hits_of()[0])
             assert not found.akin
@@ -417,7 +417,7 @@ def test_some_lines_that_cannot_be_taught_do_not_end_it(monkeypatch):
     assert compared(line, *[line + odd] * 20) == 21
     assert compared(*[spaced] * 20, line, line) == 0
     # Behind enough of the one encoder's lines another's are tried again.
-    monkeypatch.setattr(json_memory, "_AFTER_VAIN", 10 * len(spaced))
+    monkeypatch.setattr(json_learnt, "_AFTER_VAIN", 10 * len(spaced))
     assert compared(*[spaced] * 18, line, line, line) >= 2
 
 
@@ -639,7 +639,7 @@ def test_many_nodes_are_forgotten_in_time(monkeypatch):
         ),
     ]
     tally, taken = folded(blocks)
-    memory = tally._memos[PARSER.name]["hubble"]["memory"]
+    memory = tally._memos[PARSER.name]["hubble"]["learnt"].memory
 
     assert taken == 1 + 15 * 4
     assert len(memory._known) <= 20 + 15

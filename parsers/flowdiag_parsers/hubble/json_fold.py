@@ -11,7 +11,7 @@ import gc
 from flowdiag.parserkit import Block, FlowSink, ParseContext
 from flowdiag_parsers.hubble.json_codes import Refused
 from flowdiag_parsers.hubble.json_full import FullReading
-from flowdiag_parsers.hubble.json_memory import Memory
+from flowdiag_parsers.hubble.json_learnt import Learnt
 from flowdiag_parsers.hubble.json_native import Found
 from flowdiag_parsers.hubble.json_run import Lines
 from flowdiag_parsers.hubble.json_teaching import Teaching
@@ -34,9 +34,9 @@ def fold_lines(block: Block, context: ParseContext, sink: FlowSink) -> None:
 
 def expect_lines(block: Block, sink: FlowSink) -> None:
     """Begin with a block that is to be folded after others."""
-    memory: Memory | None = sink.memo.get("hubble", {}).get("memory")
-    if memory is not None and memory.teaching is not None and not memory.is_full():
-        memory.teaching.begin(block.data, bare=_are_bare(block.data))
+    learnt: Learnt | None = sink.memo.get("hubble", {}).get("learnt")
+    if learnt is not None and learnt.teaching is not None and not learnt.is_full:
+        learnt.teaching.begin(block.data, bare=_are_bare(block.data))
 
 
 class _Folding(FullReading):
@@ -45,7 +45,7 @@ class _Folding(FullReading):
     def run(self) -> None:
         data = self._block.data
         bare = _are_bare(data)
-        teaching = self._memory.taught(len(data))
+        teaching = self._learnt.teaching_for(len(data))
         if teaching is None:
             self._read_all(data, bare=bare)
         else:
@@ -73,7 +73,7 @@ class _Folding(FullReading):
         found = teaching.scan(data, bare=bare)
         self._take(teaching, found, data, bare=bare)
         # Since these lines were left, the scanner may have learnt from others all that it needs to know them.
-        for again in teaching.again(self._memory, data, found.left, self._sink, bare=bare):
+        for again in teaching.again(data, found.left, self._sink, bare=bare):
             self._take(teaching, again, data, bare=bare)
             if again.left:
                 lines = Lines(data, *again.left_of())

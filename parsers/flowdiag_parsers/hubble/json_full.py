@@ -17,7 +17,8 @@ from flowdiag_parsers.hubble.json_events import line_events
 from flowdiag_parsers.hubble.json_flow import dropped_code
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
-from flowdiag_parsers.hubble.json_memory import SCALES, Memory
+from flowdiag_parsers.hubble.json_learnt import Learnt
+from flowdiag_parsers.hubble.json_memory import SCALES
 from flowdiag_parsers.hubble.json_retina import RETINA
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
 
@@ -66,10 +67,11 @@ class FullReading:
         self._context = replace(context, keep_raw=True)
         self._sink = sink
         kept = sink.memo.setdefault("hubble", {})
-        memory = kept.get("memory")
-        if memory is None or memory.is_full():
-            memory = kept["memory"] = Memory()
-        self._memory: Memory = memory
+        learnt: Learnt | None = kept.get("learnt")
+        if learnt is None or learnt.is_full:
+            learnt = kept["learnt"] = Learnt()
+        self._learnt = learnt
+        self._memory = learnt.memory
         self._refusals = _Refusals()
         self._records = 0
         self._first = 1 << 63
@@ -133,7 +135,7 @@ class FullReading:
         first, last, records = self._first, self._last, 0
         node: str | None = None
         codes: Codes = {}
-        teaching = memory.teaching
+        teaching = self._learnt.teaching
         for position, flow in enumerate(flows, offset):
             if flow is None or flow.aggregate is not ABSENT:
                 self._slowly(lines, position)
@@ -280,7 +282,7 @@ class FullReading:
             if number >= 0 and way.has_services:
                 src, dst = memory.served(src, dst, way, sink)
             if teaching is not None:
-                teaching.teach(memory, flow, lines.whole(position), at, straight, code, way, flags, bare=bare)
+                teaching.teach(flow, lines.whole(position), at, straight, code, way, flags, bare=bare)
             if number >= 0:
                 srcs.append(src)
                 dsts.append(dst)

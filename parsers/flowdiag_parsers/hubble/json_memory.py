@@ -27,8 +27,6 @@ from flowdiag_parsers.hubble.json_ends import read_end
 from flowdiag_parsers.hubble.json_flow import read_l4
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_kinds import Kind, protocol_of, read_kind
-from flowdiag_parsers.hubble.json_native import new_scanner
-from flowdiag_parsers.hubble.json_teaching import Teaching
 
 __all__ = ["SCALES", "Memory"]
 
@@ -42,22 +40,15 @@ _MAX_LANES = 65_536
 _MAX_SECONDS = 65_536
 _MAX_KINDS = 50_000
 _MAX_FLAGS = 32
-_WORTH_SCANNING = 1 << 20
-"""Bytes of input after which making a scanner pays off."""
-_AFTER_VAIN = 32 << 20
-"""Bytes after which a scanner that took no lines is tried again, since the next input may have another encoder;
-doubled each time."""
 _MAX_END_BYTES = 64 << 20
 _decoder = msgspec.json.Decoder()
 _OTHER_SIDE = {Direction.INGRESS: Direction.EGRESS, Direction.EGRESS: Direction.INGRESS}
 
 
 class Memory:
-    """Numbers and lanes that a sink gave; valid as long as the sink keeps it in `FlowSink.memo`."""
+    """Numbers and lanes that a sink gave; valid only with the sink that gave them."""
 
     __slots__ = (
-        "_after_vain",
-        "_bytes",
         "_code_count",
         "_end_bytes",
         "_forms",
@@ -73,7 +64,6 @@ class Memory:
         "flags",
         "lanes",
         "seconds",
-        "teaching",
     )
 
     def __init__(self) -> None:
@@ -101,24 +91,7 @@ class Memory:
         self._code_count = 0
         """How many codes there are, over all nodes; it is asked for each block."""
         self._ways = 0
-        self.teaching: Teaching | None = None
-        """What teaches the scanner, where there is one."""
-        self._bytes = 0
-        self._after_vain = _AFTER_VAIN
         self._end_bytes = 0
-
-    def taught(self, size: int) -> Teaching | None:
-        """Give the scanner's `Teaching` for a block of `size` bytes; ``None`` where all lines must be decoded."""
-        if self._bytes <= _WORTH_SCANNING:
-            self._bytes += size
-            if self._bytes > _WORTH_SCANNING:
-                scanner = new_scanner()
-                self.teaching = None if scanner is None else Teaching(scanner)
-        elif self.teaching is not None and self.teaching.is_in_vain:
-            self.teaching = None
-            self._bytes = -self._after_vain
-            self._after_vain *= 2
-        return self.teaching
 
     def form_of(self, address: str, whole: bytes) -> bytes:
         """Give the only copy that is kept of an end's bytes; `end` was asked about it before."""
@@ -136,7 +109,6 @@ class Memory:
             or len(self._served) > _MAX_ENDS
             or self._code_count > _MAX_KINDS
             or len(self._known) > _MAX_KINDS
-            or (self.teaching is not None and self.teaching.is_full)
         )
 
     def instant(self, time: str) -> int:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from flowdiag.parserkit import FlowSink
 from flowdiag_parsers.hubble.json_codes import BARE, NO_END, Code, Family, Laned, Refused, Way
 from flowdiag_parsers.hubble.json_hot import Flow
+from flowdiag_parsers.hubble.json_memory import Memory
 from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner
 from flowdiag_parsers.hubble.json_run import is_utf8
-
-if TYPE_CHECKING:
-    from flowdiag.parserkit import FlowSink
-    from flowdiag_parsers.hubble.json_memory import Memory
 
 __all__ = ["Teaching"]
 
@@ -27,10 +24,11 @@ _MAX_AHEAD = 4
 
 
 class Teaching:
-    """A scanner, and what the numbers that it was given stand for; valid as long as the `Memory` that it belongs to."""
+    """A scanner, and what the numbers that it was given stand for; valid as long as its `Memory`."""
 
-    def __init__(self, scanner: Scanner) -> None:
+    def __init__(self, scanner: Scanner, memory: Memory) -> None:
         self._scanner = scanner
+        self._memory = memory
         self._numbers: dict[tuple[int, int], int] = {}
         self._family_numbers: dict[tuple[int, bool, int], int] = {}
         self._services: dict[str | None, int] = {None: -1}
@@ -70,9 +68,7 @@ class Teaching:
                 return self._taken(Found(*found))
         return self._taken(Found(*self._scanner.scan(data, bare)))
 
-    def again(
-        self, memory: Memory, data: bytes, left: bytes, sink: FlowSink, *, bare: bool
-    ) -> Iterator[Found]:
+    def again(self, data: bytes, left: bytes, sink: FlowSink, *, bare: bool) -> Iterator[Found]:
         """Take those of some left lines that are known by now, and yield after each that is left again.
 
         The caller then reads that line and teaches it, which may serve the next ones.  Where this has served none for a
@@ -88,7 +84,7 @@ class Teaching:
             vain = vain + 1 if found.is_empty else 0
             if found.left and most == 1 and introduced != at:
                 (begin,), (end,), _ = found.left_of()
-                if self._introduce(memory, data, begin, end, sink, bare=bare):
+                if self._introduce(data, begin, end, sink, bare=bare):
                     # It is asked about once more.
                     introduced = at
                     at -= 1
@@ -105,7 +101,6 @@ class Teaching:
 
     def teach(
         self,
-        memory: Memory,
         flow: Flow,
         line: bytes,
         at: int,
@@ -119,7 +114,6 @@ class Teaching:
         """Have the scanner take lines like this one, which was read in full.
 
         Args:
-            memory: what was asked about it.
             flow: what it says.
             line: with its newline.
             at: its time, nanoseconds.
@@ -138,7 +132,7 @@ class Teaching:
             # For records in lanes, the services of the ends only matter when the lane is opened.
             kind = ~self._laned_number(code, way, flags)
         elif way.has_services:
-            services = self._serve(memory, ends[::-1] if turned else ends, way)
+            services = self._serve(ends[::-1] if turned else ends, way)
         l4 = flow.l4
         ports = None if l4 is None else l4.TCP or l4.UDP or l4.SCTP
         arguments = (
@@ -158,9 +152,9 @@ class Teaching:
         unmet = self._scanner.learn(*arguments)
         if unmet > 0:
             if unmet & 1:
-                self._meet(memory, ip.source or "", bytes(flow.source), ends[0])
+                self._meet(ip.source or "", bytes(flow.source), ends[0])
             if unmet & 2:
-                self._meet(memory, ip.destination or "", bytes(flow.destination), ends[1])
+                self._meet(ip.destination or "", bytes(flow.destination), ends[1])
             unmet = self._scanner.learn(*arguments)
         if unmet:
             self._untaught += 1
@@ -176,9 +170,7 @@ class Teaching:
         self._scanner.adopt(data, begin, end, bare, ~number)
         return self.laned[number]
 
-    def _introduce(
-        self, memory: Memory, data: bytes, begin: int, end: int, sink: FlowSink, *, bare: bool
-    ) -> bool:
+    def _introduce(self, data: bytes, begin: int, end: int, sink: FlowSink, *, bare: bool) -> bool:
         """Tell the scanner of the ends of a line, if they are all that it lacks; say whether that was so."""
         unmet = self._scanner.unmet(data, begin, end, bare)
         if unmet is None:
@@ -188,15 +180,15 @@ class Teaching:
         for address, whole, known in ends:
             number = known
             if whole is not None:
-                met = memory.end(address, whole, sink) if is_utf8(whole) else NO_END
+                met = self._memory.end(address, whole, sink) if is_utf8(whole) else NO_END
                 if met == NO_END:
                     return False
-                self._meet(memory, address, whole, met)
+                self._meet(address, whole, met)
                 number = _number(met)
             numbers.append(number)
         for number, place in zip(reversed(numbers) if turned else numbers, (first, second), strict=True):
             if place >= 0:
-                served = memory.served_end(number, self._service_names[place], sink)
+                served = self._memory.served_end(number, self._service_names[place], sink)
                 self._scanner.serve(number, place, served)
         return True
 
@@ -205,24 +197,23 @@ class Teaching:
         _, _, src, dst, port, _, _ = record
         self._scanner.lane(src, dst, port, number, lane)
 
-    def _meet(self, memory: Memory, address: str, whole: bytes, end: int) -> None:
-        self._scanner.meet(address, memory.form_of(address, whole), _number(end), end < 0)
+    def _meet(self, address: str, whole: bytes, end: int) -> None:
+        self._scanner.meet(address, self._memory.form_of(address, whole), _number(end), end < 0)
 
-    def _serve(self, memory: Memory, ends: tuple[int, int], way: Way) -> tuple[int, int]:
+    def _serve(self, ends: tuple[int, int], way: Way) -> tuple[int, int]:
         """What the scanner calls the services of two ends, -1 for none."""
         first, second = (
-            self._serve_one(memory, _number(end), service)
-            for end, service in zip(ends, way.services, strict=True)
+            self._serve_one(_number(end), service) for end, service in zip(ends, way.services, strict=True)
         )
         return first, second
 
-    def _serve_one(self, memory: Memory, number: int, service: str | None) -> int:
+    def _serve_one(self, number: int, service: str | None) -> int:
         place = self._services.get(service)
         if place is None:
             place = self._services[service] = len(self._service_names)
             self._service_names.append(service or "")
         if service is not None:
-            self._scanner.serve(number, place, memory.served_as(number, service))
+            self._scanner.serve(number, place, self._memory.served_as(number, service))
         return place
 
     def _laned_number(self, code: Code, way: Way, flags: int) -> int:
