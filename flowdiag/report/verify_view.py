@@ -62,9 +62,8 @@ def _ref(kind: str, namespace: str | None, name: str) -> str:
 
 
 def _name(one: QueryResult) -> str:
-    port = "" if one.port is None else f" {one.port}"
-    protocol = f"/{one.protocol}" if one.protocol else ""
-    return visible(f"{one.src} -> {one.dst}{port}{protocol}")
+    asked = "/".join(str(part) for part in (one.port, one.protocol) if part is not None)
+    return visible(" ".join(filter(None, (one.src, "->", one.dst, asked))))
 
 
 def render_junit(result: VerifyResult) -> str:

@@ -125,6 +125,18 @@ def test_files_besides_do_not_change_standard_output(run, tmp_path):
         assert alone.rstrip(b"\n") == path.read_bytes().rstrip(b"\n")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [({"protocol": "ICMP"}, "data/db ICMP: "), ({"port": "http"}, "data/db http: "), ({}, "data/db: ")],
+)
+def test_verify_sets_a_protocol_without_port_apart_from_the_name(run, tmp_path, asked, said):
+    queries = {"queries": [{"src": "shop/wbe", "dst": "data/db", "allowed": False, **asked}]}
+    folder = incident(tmp_path, queries_json=json.dumps(queries))
+    _, out, _ = run("verify", tmp_path / "queries.json", "--state", folder)
+
+    assert f"shop/wbe -> {said}".encode() in out
+
+
 # --- questions ----------------------------------------------------------------------------------------
 
 
