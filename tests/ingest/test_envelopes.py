@@ -991,6 +991,43 @@ def test_container_network_logs_of_azure_are_the_flows_that_they_were(data, stac
     }
 
 
+TRAFFIC = {
+    "TimeGenerated": "1970-01-01T01:00:00Z",
+    "FlowStartTime": "1970-01-01T00:00:01Z",
+    "SrcIp": "10.244.1.17",
+    "DestIp": "10.0.0.6",
+    "DestPort": "5432",
+    "FlowStatus": "Denied",
+}
+"""A row of Traffic Analytics."""
+API = {"tables": [{"columns": [{"name": name} for name in TRAFFIC], "rows": [list(TRAFFIC.values())]}]}
+PORTAL = (
+    '"TimeGenerated [UTC]","FlowStartTime [UTC]",SrcIp,DestIp,DestPort,FlowStatus\n'
+    '"1/1/1970, 1:00:00.000 AM","1/1/1970, 12:00:01.000 AM","10.244.1.17","10.0.0.6",5432,Denied\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "layer", "start"),
+    [
+        (json.dumps(API), "azure-tables", "1970-01-01T00:00:01Z"),
+        (PORTAL, "csv-table", "1970-01-01T00:00:01.000Z"),
+    ],
+    ids=["api", "portal"],
+)
+def test_rows_of_azure_s_traffic_analytics_keep_their_columns(data, layer, start):
+    """The parser gets a row by the table's own names; the portal's stamps are in the form of all others."""
+    assert stack_of(data.encode()) == (layer,)
+    (row,) = peel(data.encode(), layer)
+    found = json.loads(row.data)
+
+    assert found.pop("TimeGenerated").startswith("1970-01-01T01:00:00")
+    assert found == {
+        **{name: value for name, value in TRAFFIC.items() if name != "TimeGenerated"},
+        "FlowStartTime": start,
+    }
+
+
 def test_container_network_logs_of_azure_hold_what_its_agent_writes():
     """Policies as text within text, a Service in four words, labels and MAC addresses as more data, counts as columns."""
     hits = [{"name": "no-web", "namespace": "shop", "kind": "CiliumNetworkPolicy"}]

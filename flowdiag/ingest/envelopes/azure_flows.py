@@ -9,7 +9,7 @@ the flow that it was, for the parser of Hubble's JSON.  Columns that a query lef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines
 from flowdiag.ingest.envelopes.rows import Row, instant
 from flowdiag.model.time import rfc3339
 
-__all__ = ["AzureFlowRow", "holds_azure_flows"]
+__all__ = ["AzureFlowRow", "holds_azure_flows", "holds_traffic_rows"]
 
 # az monitor log-analytics query, az 2.60, which writes the objects as text:
 # one row: {"TimeGenerated":"2026-01-05T10:00:00.1234567Z","Verdict":"DROPPED","NodeName":"aks-1","SourcePodName":"web-1","Layer4":{"TCP":{...}},...}
@@ -48,6 +48,7 @@ _COUNTS = {
 }
 _HITS = ("egress_allowed_by", "ingress_allowed_by", "egress_denied_by", "ingress_denied_by")
 _SERVICES = ("source_service", "destination_service")
+_TRAFFIC_ENDS = ("srcip", "destip", "srcpublicips", "destpublicips")
 _MOST_DIGITS = 10
 """Identities and counts are 32 bits wide."""
 _TRUE, _FALSE = ("true", "True"), ("false", "False")
@@ -58,6 +59,15 @@ def holds_azure_flows(names: Mapping[str, Any] | list[str]) -> bool:
     return "Verdict" in names and any(
         name in names for name in ("Layer4", "TrafficDirection", "SourcePodName", "DestinationPodName")
     )
+
+
+def holds_traffic_rows(names: Collection[str]) -> bool:
+    """Whether columns of these names are those of Traffic Analytics, which counts Azure's flow logs.
+
+    ``NTANetAnalytics`` has ``FlowStatus`` and ``SrcIp``, ``AzureNetworkAnalytics_CL`` has ``FlowStatus_s`` and ``SrcIP_s``.
+    """
+    small = {name.lower().removesuffix("_s") for name in names}
+    return "flowstatus" in small and not small.isdisjoint(_TRAFFIC_ENDS)
 
 
 class AzureFlowRow(JsonLines[dict[str, Any]]):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow, holds_azure_flows
+from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow, holds_azure_flows, holds_traffic_rows
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
@@ -95,7 +95,7 @@ class AzureTables(Document):
         return (
             head.startswith(b"{")
             and all(mark in head for mark in (b'"tables"', b'"columns"', b'"TimeGenerated"'))
-            and any(mark in head for mark in (*AzureRow.any_marks, AzureFlowRow.marks[1]))
+            and any(mark in head for mark in (*AzureRow.any_marks, AzureFlowRow.marks[1], b'"FlowStatus'))
         )
 
     def elements(self, document: bytes) -> Iterator[Row]:
@@ -105,7 +105,7 @@ class AzureTables(Document):
             names = [column.name for column in table.columns]
             for cells in table.rows:
                 number += 1
-                if holds_azure_flows(names):
+                if holds_azure_flows(names) or holds_traffic_rows(names):
                     yield Row(msgspec.json.encode(dict(zip(names, cells, strict=False))), number)
                     continue
                 record = msgspec.convert(_named(names, cells), _Azure, strict=False)

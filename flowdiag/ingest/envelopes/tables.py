@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows
+from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows, holds_traffic_rows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime, from_epoch, from_nanos
 from flowdiag.parserkit import MONTHS, ParseContext
@@ -126,10 +126,12 @@ class CsvTable(Layer):
         at = self._instant(named)
         row = row._replace(at=row.at if at is None else at, **places)
         if message is None:
-            held = {name: value for name, value in named.items() if value}
-            return [
-                row._replace(data=msgspec.json.encode(_nested(held) if _of_google(self._names) else held))
-            ]
+            held: dict[str, Any] = {name: value for name, value in named.items() if value}
+            if _of_google(self._names):
+                held = _nested(held)
+            elif holds_traffic_rows(self._names):
+                held = dict(_in_utc(name, value) for name, value in held.items())
+            return [row._replace(data=msgspec.json.encode(held))]
         return list(text_rows(named[message], row))
 
     def _instant(self, named: dict[str, str]) -> int | None:
@@ -145,11 +147,9 @@ class CsvTable(Layer):
         kibana = _KIBANA.fullmatch(text)
         if kibana is not None:
             return self._local(kibana)
-        portal = _PORTAL.fullmatch(text) if column in _UTC else None
+        portal = _portal(text) if column in _UTC else None
         if portal is not None:
-            month, day, year, hour, minute, second, part, half = portal.groups()
-            clock = f"{int(hour) % 12 + 12 * (half == 'P'):02}:{minute}:{second}.{part or 0}"
-            return instant(f"{year}-{int(month):02}-{int(day):02}T{clock}Z")
+            return instant(portal)
         whole = instant(text)
         if whole is not None:
             return whole
@@ -178,13 +178,29 @@ class CsvTable(Layer):
         return from_epoch(from_datetime(moment) // NS, int(milli) * 1_000_000)
 
 
+def _portal(text: str) -> str | None:
+    """A stamp of Azure's portal as RFC 3339."""
+    found = _PORTAL.fullmatch(text)
+    if found is None:
+        return None
+    month, day, year, hour, minute, second, part, half = found.groups()
+    clock = f"{int(hour) % 12 + 12 * (half == 'P'):02}:{minute}:{second}.{part or 0}"
+    return f"{year}-{int(month):02}-{int(day):02}T{clock}Z"
+
+
+def _in_utc(name: str, value: str) -> tuple[str, str]:
+    """A cell as the table has it: the portal says in the column's name that its stamps are in UTC, and writes them in its own form."""
+    column = name.removesuffix(" [UTC]")
+    return (column, value) if column == name else (column, _portal(value) or value)
+
+
 def _holds_records(names: Sequence[str]) -> bool:
     """``"@timestamp",action,"dest_port","policies.all_policies",reporter``: Kibana 7 and 8, a flow index."""
     if _column(names, _MESSAGES) is not None:
         return False
     if "@timestamp" in names and len(names) > _FEW:
         return True
-    return _of_google(names) or holds_azure_flows(list(names))
+    return _of_google(names) or holds_azure_flows(list(names)) or holds_traffic_rows(names)
 
 
 def _of_google(names: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 Format: Azure Network Watcher, "Virtual network flow logs" (version 4) and "NSG flow logs" (versions 1 and 2), blobs ``PT1H.json``
 whose ``records`` the envelope lays apart: one object a minute and network interface, with a text of commas for each flow.  A
-flow that lasts is written again each five minutes.
+flow that lasts is written again each five minutes.  What Traffic Analytics makes of them are rows (`analytics_row`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from flowdiag.parserkit import (
     seek,
     text_of,
 )
+from flowdiag_parsers.azure.analytics_row import NO_RULE, AnalyticsRow, row_of
 
 __all__ = ["AzureFlowLog"]
 
@@ -43,6 +44,9 @@ __all__ = ["AzureFlowLog"]
 _SNIFF = re.compile(
     rb'"category"\s{0,4}:\s{0,4}"(?:FlowLogFlowEvent|NetworkSecurityGroupFlowEvent)"|"flowTuples"\s{0,4}:\s{0,4}\['
 )
+# "FlowStatus":"Denied"   "FlowStatus_s":"D"   of Traffic Analytics, beside "SrcIp":"10.0.0.6" or "DestPublicIPs_s":"203.0.113.9|1|..."
+_STATUS = re.compile(rb'"FlowStatus(?:_s)?"\s{0,4}:')
+_ADDRESSES = re.compile(rb'"(?:Src|Dest)(?:I[pP]|PublicI[pP]s)(?:_s)?"\s{0,4}:')
 # time in seconds or milliseconds, source, destination, their ports, protocol, direction, decision or state, and what differs
 _TUPLE = re.compile(
     r"(?P<at>\d{10}|\d{13}),(?P<src>[^,]{2,45}),(?P<dst>[^,]{2,45}),(?P<sport>\d{0,5}),(?P<dport>\d{0,5}),"
@@ -51,7 +55,10 @@ _TUPLE = re.compile(
 _PROTOCOLS = {"T": "TCP", "U": "UDP"}
 _WAYS = {"I": Direction.INGRESS, "O": Direction.EGRESS}
 _MILLISECONDS = 13
-_NO_RULE = "unspecified"
+
+
+def _is_row(head: bytes) -> bool:
+    return _STATUS.search(head) is not None and _ADDRESSES.search(head) is not None
 
 
 class AzureFlowLog:
@@ -64,13 +71,13 @@ class AzureFlowLog:
     document: ClassVar[bool] = False
 
     def sniff(self, head: bytes) -> float:
-        """The category of its records, or their tuples."""
-        return 0.95 if seek(_SNIFF, head, b"FlowEvent", b'"flowTuples"') is not None else 0.0
+        """The category of its records, or their tuples; of rows of Traffic Analytics the columns."""
+        known = seek(_SNIFF, head, b"FlowEvent", b'"flowTuples"') is not None or _is_row(head)
+        return 0.95 if known else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
-        """The letter of a refused flow, behind that of its direction."""
-        del head
-        return (b",I,D", b",O,D")
+        """The letter of a refused flow, behind that of its direction; rows have words of several spellings."""
+        return None if _is_row(head) else (b",I,D", b",O,D")
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per tuple; all of one record have its line."""
@@ -78,7 +85,11 @@ class AzureFlowLog:
             if isinstance(line, ParseWarning):
                 yield line
                 continue
-            record, around, _ = line
+            record, around, whole = line
+            row = row_of(record)
+            if row is not None:
+                yield from _of_row(row, frame(around, context, whole, row.at))
+                continue
             for rule, text in _tuples(record):
                 found = _TUPLE.fullmatch(text)
                 at = _instant(found["at"]) if found is not None else None
@@ -87,6 +98,17 @@ class AzureFlowLog:
                     yield ParseWarning(**shared, code="malformed-flow", message="not a flow's tuple")
                 else:
                     yield _flow(found, rule, shared)
+
+
+def _of_row(row: AnalyticsRow, shared: Frame) -> Iterator[Event]:
+    found = False
+    for flow in row.flows(shared):
+        found = True
+        yield flow
+    if not found:
+        yield ParseWarning(
+            **shared, code="malformed-flow", message="a row that says neither allowed nor denied"
+        )
 
 
 def _tuples(record: dict[str, Any]) -> Iterator[tuple[str | None, str]]:
@@ -117,8 +139,7 @@ def _flow(found: re.Match[str], rule: str | None, shared: Frame) -> FlowEvent:
     protocol = _PROTOCOLS.get(found["protocol"]) or protocol_name(found["protocol"])
     ports = protocol in ("TCP", "UDP", "SCTP")
     denied = found["state"] == "D"
-    # Without a rule it was refused because it could not be encrypted.
-    unencrypted = rule is not None and rule.lower() == _NO_RULE
+    unencrypted = rule is not None and rule.lower() == NO_RULE
     reason = "network-encryption" if unencrypted else "network-security-group"
     return FlowEvent(
         **shared,
