@@ -66,18 +66,22 @@ def marks_of(read: Evidence, snapshot: Snapshot | None, selection: Selection) ->
                 lost=seen.event.lost,
             )
             for seen in tally.gaps
-            if _meets(seen.event, selection)
+            if _meets(seen.event, selection, near)
         ),
     )
 
 
-def _meets(gap: GapEvent, selection: Selection) -> bool:
-    """Whether something of the time that was asked for may be missing by it."""
-    begin = gap.at if gap.at is not None else gap.until
-    end = gap.until if gap.until is not None else gap.at
-    if selection.since is not None and end is not None and end < selection.since:
+def _meets(gap: GapEvent, selection: Selection, near: int) -> bool:
+    """Whether something of the time that was asked for may be missing by it.
+
+    A line that says how many were lost says so some time after; a node that is not there any more is so until the end.
+    """
+    begin, end = gap.at, gap.until
+    if end is None and (gap.lost is not None or gap.kind == "lost-events"):
+        end = begin
+    if selection.since is not None and end is not None and end < selection.since - near:
         return False
-    return selection.until is None or begin is None or begin <= selection.until
+    return selection.until is None or begin is None or begin <= selection.until + near
 
 
 _TELLING = (

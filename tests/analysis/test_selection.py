@@ -418,7 +418,7 @@ def test_names_that_only_a_hint_holds_are_left_out_of_a_redacted_report(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "lost"), [(None, None, [5, 7]), (3600, None, [7]), (None, 3600, [5]), (600, 1200, [])]
+    ("since", "until", "lost"), [(None, None, [5, 7]), (7000, None, [7]), (None, 3000, [5]), (3640, 3650, [])]
 )
 def test_evidence_is_missing_where_it_was_asked_for(tmp_path, since, until, lost):
     """What an earlier day of a rotated export lost is nothing that today's report lacks."""
@@ -433,3 +433,16 @@ def test_evidence_is_missing_where_it_was_asked_for(tmp_path, since, until, lost
     found = analyze([write(tmp_path, flows_jsonl=records)], selection=asked)
 
     assert [one.lost for one in found.evidence.gaps] == lost
+
+
+def test_a_node_that_is_gone_is_missing_from_then_on(tmp_path):
+    """Hubble Relay says it once, and never when it ends."""
+    status = {"state_change": "NODE_UNAVAILABLE", "node_names": ["node-b"]}
+    line = json.dumps({"node_status": status, "node_name": "relay", "time": at(30)}) + "\n"
+    records = refused() + line + record(7200)
+
+    late = analyze([write(tmp_path, flows_jsonl=records)], selection=Selection(since=moment(7000)))
+    early = analyze([write(tmp_path, flows_jsonl=records)], selection=Selection(until=moment(-4000)))
+
+    assert [one.kind for one in late.evidence.gaps] == ["node-unavailable"]
+    assert not early.evidence.gaps
