@@ -26,7 +26,7 @@ from flowdiag.tally.collecting import uncollected
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
 
-__all__ = ["Ahead", "Evidence", "gather"]
+__all__ = ["BeforeEvidence", "Evidence", "gather"]
 
 
 class Evidence(Struct, kw_only=True):
@@ -53,7 +53,7 @@ class Evidence(Struct, kw_only=True):
         return nothing_usable("nothing usable", self.looked_at, self.warnings)
 
 
-class Ahead(Struct, frozen=True, kw_only=True):
+class BeforeEvidence(Struct, frozen=True, kw_only=True):
     """What is known of the inputs before the evidence is read, as `Evidence` has it."""
 
     state: list[tuple[str, bytes]]
@@ -71,7 +71,7 @@ def gather(
     state_paths: Sequence[str] = (),
     live: ClusterOptions | None = None,
     progress: Progress | None = None,
-    meanwhile: Callable[[Ahead], None] | None = None,
+    meanwhile: Callable[[BeforeEvidence], None] | None = None,
 ) -> Evidence:
     """Read all inputs.
 
@@ -116,7 +116,9 @@ def gather(
                 if name not in manifests:
                     manifests[name] = read_manifest(name, data)
             if meanwhile is not None:
-                meanwhile(Ahead(state=state, manifests=manifests, taken=taken, cnis=_cnis(placed.detected)))
+                meanwhile(
+                    BeforeEvidence(state=state, manifests=manifests, taken=taken, cnis=_cnis(placed.detected))
+                )
 
         outcome = run(
             sources, options, progress=progress, detected=placed.detected, meanwhile=uncollected()(beside)

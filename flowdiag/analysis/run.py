@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flowdiag.analysis.collect import Ahead, gather
+from flowdiag.analysis.collect import BeforeEvidence, gather
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.model.ending import keep
 from flowdiag.model.errors import InputError
@@ -88,7 +88,7 @@ def _run(
 
     # To import the stages and the plugins that they use takes as long as a small run, so it is done while workers
     # read.
-    def compile_ahead(known: Ahead) -> None:
+    def compile_ahead(known: BeforeEvidence) -> None:
         from flowdiag.analysis.stages import make_ready
         from flowdiag.analysis.state import compile_state
 

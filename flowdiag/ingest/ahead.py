@@ -1,7 +1,7 @@
-"""Decompressing in a thread of its own, ahead of the parser.
+"""Working ahead of the parser in a thread: decompressing (`Ahead`), or whatever an iterator does (`in_thread`).
 
-The decompressors let go of Python's lock while they work, so that both take a core each; a few pieces are kept
-ready and no more.
+Decompressors and the extension let go of Python's lock while they work, so that thread and parser take a core each.
+What the thread has ready is bounded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from flowdiag.ingest.streams import Over, Readable
 
-__all__ = ["Ahead", "Steps", "has_core_to_spare"]
+__all__ = ["Ahead", "Steps", "has_core_to_spare", "in_thread"]
 
 _PIECE = 1 << 20
 """Bytes of a piece.  The thread needs Python's lock once or twice for each, and may wait for it as long as a piece
@@ -24,6 +24,7 @@ _NARROW = 1 << 17
 """Bytes that readers without a thread ask for.  Of a damaged stream, what stands before the damage is found in steps
 of this size."""
 _WAIT_S = 0.1
+_T = TypeVar("_T")
 
 
 def has_core_to_spare() -> bool:
@@ -159,15 +160,17 @@ class Ahead:
         return False
 
 
-T = TypeVar("T")
+def in_thread(made: Iterator[_T], most: int) -> Generator[_T]:
+    """Yield what `made` gives, while a thread asks it for the next ones.
 
-
-def in_thread(made: Iterator[T], most: int) -> Generator[T]:
-    """What `made` gives, which a thread asks it for; `most` of it may wait.  Its error is raised behind what came before it."""
-    waiting: Queue[tuple[T | None, Exception | None]] = Queue(most)
+    Args:
+        made: works in the thread; its error is raised here, behind everything that it gave before.
+        most: how many items may wait; then the thread does.
+    """
+    waiting: Queue[tuple[_T | None, Exception | None]] = Queue(most)
     given_up = Event()
 
-    def put(item: T | None, error: Exception | None) -> bool:
+    def put(item: _T | None, error: Exception | None) -> bool:
         while not given_up.is_set():
             try:
                 waiting.put((item, error), timeout=_WAIT_S)
