@@ -35,12 +35,12 @@ _BY_FOLDER = {
 
 
 class Refusal(Struct, frozen=True):
-    """One kind that was not given."""
+    """A kind of objects that was not read for lack of rights."""
 
     kind: Kind
     line: int
     namespace: str | None = None
-    """Where it was asked for; ``None`` is everywhere."""
+    """Where it was asked for; ``None`` for all namespaces."""
 
     @property
     def may_hide(self) -> bool:
@@ -66,7 +66,7 @@ def refusals(text: str) -> Iterator[Refusal]:
 
 
 def is_error_list(name: str, text: str) -> bool:
-    """Whether an input is called as a support bundle calls its lists of errors, and holds no objects."""
+    """Whether an input has the name of a support bundle's list of errors, and holds no objects."""
     return _ERROR_LIST.search(name) is not None and '"apiVersion"' not in text
 
 

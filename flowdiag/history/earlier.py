@@ -32,10 +32,11 @@ class EarlierRuns:
         self.why = "what cannot be read now was read when they were seen"
 
     def overlooked(self, scope: str, absent: AbstractSet[Key]) -> frozenset[Key]:
-        """Absent problems that this run could not see: a right that is lost mends nothing, on no later day.
+        """Absent problems that this run may only have been unable to see; they must not be called gone.
 
-        A problem whose last run was so long ago that its report is not kept waits no longer; what of a baseline was
-        seen by is not known.
+        The run that saw a problem last may have read more than this one, or another cluster.  Where that run's report
+        is not kept any more, a problem that is absent is gone.  What the run of a baseline could read is not known:
+        its problems are overlooked as soon as this run could not read something.
         """
         if not absent or not (self._unread or self._cluster):
             return frozenset()
@@ -49,7 +50,11 @@ class EarlierRuns:
         )
 
     def other_cluster(self, before: tuple[int, str] | None) -> Iterator[ReportWarning]:
-        """Yield a warning where the run before was of another cluster: what is new and gone is of both then."""
+        """Yield a warning if the run before was of another cluster: "new" and "known" then compare two clusters.
+
+        Args:
+            before: its number and time; ``None`` if there is none.
+        """
         if before is None or self._cluster is None:
             return
         seen = self._seen(before[0])
@@ -62,7 +67,7 @@ class EarlierRuns:
             )
 
     def _proves(self, run: int) -> bool:
-        """Whether what a run saw is not there any more, where this one does not see it."""
+        """Whether this run could have seen all that an earlier one saw, so that what is absent now is gone."""
         seen = self._seen(run)
         if seen is None:
             return True
@@ -75,6 +80,6 @@ class EarlierRuns:
         return None not in (self._cluster, seen.cluster.name) and self._cluster != seen.cluster.name
 
     def _seen(self, run: int) -> Glance | None:
-        """What its report tells; ``None`` where it is not kept any more."""
+        """What the report of a run tells; ``None`` if it is not kept any more."""
         kept = self._connection.execute("SELECT report FROM run WHERE id = ?", (run,)).fetchone()
         return None if kept is None or kept[0] is None else glance(kept[0])

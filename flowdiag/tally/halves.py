@@ -92,7 +92,7 @@ def _is_silent(table: Table, whole: Whole) -> bool:
 
 
 def _of_one_reason(table: Table, group: list[Whole]) -> list[list[Whole]]:
-    """Yield halves that may join: one without a reason joins others only if all of these give the same reason."""
+    """Part a group into those that may join: a half without a reason joins others only if all of these give the same one."""
     by_shape: dict[int, list[Whole]] = defaultdict(list)
     for whole in group:
         by_shape[whole.place[4]].append(whole)

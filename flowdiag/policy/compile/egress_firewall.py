@@ -58,7 +58,10 @@ class HostNamed(Struct, frozen=True):
 
 
 def compile_egress_firewall(policy: PolicyObject, context: CompileContext) -> Policy:
-    """Compile one; of what its CRD refuses nobody knows what it does, but for pods, which no firewall is about."""
+    """Compile one.
+
+    An object that its CRD would refuse makes every call unknown, but for calls to pods: no firewall is about them.
+    """
     try:
         rules = _rules(policy, context)
     except PolicyError as error:
@@ -144,7 +147,7 @@ def _port(raw: Any, path: str) -> TrafficMatcher:
     protocol = raw.get("protocol")
     if protocol not in PORT_PROTOCOLS:
         raise PolicyError(f"{path}.protocol: {protocol!r} is not TCP, UDP or SCTP")
-    # Zero is how the type of the API has a port that is left out.
+    # In the API's type, a port that is left out is zero.
     if not raw.get("port"):
         return NumberedPorts(protocol)
     number = port_number(raw["port"], f"{path}.port")

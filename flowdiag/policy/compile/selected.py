@@ -21,7 +21,7 @@ __all__ = ["applied_to", "selected_pods", "subject_of"]
 
 
 class AnyOf(Struct, frozen=True):
-    """One of several alternatives holds, each a set of conditions; none of an empty set of them."""
+    """At least one of several alternatives holds; each is a set of conditions that must all hold."""
 
     alternatives: tuple[tuple[Matcher, ...], ...]
 
@@ -40,7 +40,10 @@ class AnyOf(Struct, frozen=True):
 
 
 def selected_pods(spec: dict[str, Any]) -> tuple[Matcher, ...]:
-    """By a selector of pods, where its field is one of those that mean the same everywhere; else anybody."""
+    """The pods that a policy's ``endpointSelector`` or ``podSelector`` means.
+
+    Where the selector has labels that are not the pods' own there is no condition, so that everybody is meant.
+    """
     raw = spec.get("endpointSelector") or spec.get("podSelector")
     try:
         selector = read_selector(raw)
@@ -63,7 +66,7 @@ def _own_label(each: Requirement) -> Requirement | None:
 
 
 def applied_to(spec: dict[str, Any]) -> tuple[Matcher, ...]:
-    """By Antrea's ``appliedTo`` of the policy, else of its rules; who is meant by what cannot be read is unknown."""
+    """Whom Antrea's ``appliedTo`` of the policy means, or of its rules if the policy has none; without any, everybody."""
     parts = _listed(spec.get("appliedTo"))
     if not parts:
         rules = [rule for direction in Direction for rule in _listed(spec.get(direction.value))]
@@ -83,7 +86,8 @@ _SELECTORS = {"namespaceSelector": NamespaceSelected, "podSelector": PodSelected
 def _part(raw: Any) -> tuple[Matcher, ...]:
     given = {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else {}
     if not given or not given.keys() <= _SELECTORS.keys():
-        # A group, a service account, a Service, a node, a machine outside.
+        # A group, a service account, a Service, a node or a machine outside: who belongs to it is not in the objects
+        # read here.
         return (
             Undecidable(
                 f"whom appliedTo means by {', '.join(sorted(map(str, given))) or 'nothing'} is not known"
@@ -93,7 +97,7 @@ def _part(raw: Any) -> tuple[Matcher, ...]:
 
 
 def subject_of(spec: dict[str, Any]) -> tuple[Matcher, ...]:
-    """By ``subject``: the pods of namespaces, or some of them."""
+    """Whom ``subject`` means: all pods of the selected namespaces, or the selected ones among them."""
     raw = spec.get("subject")
     if not isinstance(raw, dict) or len(raw) != 1:
         return ()
