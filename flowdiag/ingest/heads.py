@@ -72,26 +72,16 @@ def detect_head(
     )
     best = scores[0] if scores else None
     if options.format is not None and (state <= SURE or (best is not None and best.score >= state)):
-        # Forced, but not on cluster objects: the stack under which it is surest; where it is sure of none (the
-        # first lines are somebody else's, or cut), all wrappers that are known are taken off.
-        stack = best.stack if best is not None else ()
-        if best is not None and best.score <= SURE and not parsers[0].document:
-            stack = heads.stack
-        problems = clocks_around(head, stack, parsers[0], context) if parsers else ()
-        cni = cni_in(parsers[0], head) if parsers else None
+        # Forced, but not on cluster objects.
+        reader = parsers[0] if parsers else None
+        stack = _forced_stack(best, reader, heads)
+        problems = clocks_around(head, stack, reader, context) if reader is not None else ()
+        cni = cni_in(reader, head) if reader is not None else None
         return _as(
             detection, InputKind.EVIDENCE, parser=options.format, cni=cni, stack=stack, problems=problems
         )
     if best is not None and best.score > SURE and best.score + _STATE_MARGIN > state:
-        rivals = [
-            score
-            for score in rivals_of(best, scores)
-            if score.score > SURE and best.score - score.score < _TIE
-        ]
-        preferred = next((score for score in rivals if score.parser == hint.prefer), None)
-        winner = preferred or _tells_refusals([best, *rivals], parsers) or best
-        others = [score for score in (best, *rivals) if score is not winner]
-        problems = () if not others or hint.prefer == winner.parser else (_ambiguous(source, winner, others),)
+        winner, problems = _surest(detection, best, scores, parsers)
         reader = next(parser for parser in parsers if parser.name == winner.parser)
         problems += clocks_around(head, winner.stack, reader, context)
         return _as(
@@ -112,6 +102,32 @@ def detect_head(
     tried = printed if printed is not None else _tried(listed, len(parsers), heads.stack)
     problem = InputProblem(source.name, "unknown-format", tried)
     return _as(detection, InputKind.UNKNOWN, problems=(problem,))
+
+
+def _forced_stack(best: Score | None, reader: Parser | None, heads: Heads) -> tuple[str, ...]:
+    """The wrappers under which a parser that was asked for is surest.
+
+    Where it is sure of none (the first lines are somebody else's, or cut), all wrappers that are known are taken off.
+    """
+    if best is None or reader is None:
+        return ()
+    return best.stack if best.score > SURE or reader.document else heads.stack
+
+
+def _surest(
+    detection: Detection, best: Score, scores: Sequence[Score], parsers: Sequence[Parser]
+) -> tuple[Score, tuple[InputProblem, ...]]:
+    """Which of the parsers that are about as sure as the best one reads the input, and what is to be said of the choice."""
+    rivals = [
+        score for score in rivals_of(best, scores) if score.score > SURE and best.score - score.score < _TIE
+    ]
+    prefer = detection.hint.prefer
+    preferred = next((score for score in rivals if score.parser == prefer), None)
+    winner = preferred or _tells_refusals([best, *rivals], parsers) or best
+    others = [score for score in (best, *rivals) if score is not winner]
+    if not others or prefer == winner.parser:
+        return winner, ()
+    return winner, (_ambiguous(detection.source, winner, others),)
 
 
 def _tells_refusals(scores: Sequence[Score], parsers: Sequence[Parser]) -> Score | None:
