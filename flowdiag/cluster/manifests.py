@@ -189,22 +189,14 @@ def _take(manifest: Manifest, found: Found, fallback: tuple[str, str] | None) ->
         return
     origin = Origin(manifest.input, found.line)
     if not isinstance(body, dict):
-        manifest.problems.append(
-            StateProblem(
-                code="not-an-object", message="not a Kubernetes object", input=manifest.input, line=found.line
-            )
-        )
+        _complain(manifest, origin, "not-an-object", "not a Kubernetes object")
         return
     kind = as_text(body.get("kind")) or singular
     api = as_text(body.get("apiVersion")) or (found.list_api if singular else None)
     if kind is None and fallback is not None:
         api, kind = fallback
     if kind is None:
-        manifest.problems.append(
-            StateProblem(
-                code="no-kind", message="an object without a kind", input=manifest.input, line=found.line
-            )
-        )
+        _complain(manifest, origin, "no-kind", "an object without a kind")
         return
     _object(manifest, body, kind, api or "v1", origin)
 
@@ -240,16 +232,11 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
         _complain(manifest, origin, "namespace-missing", text, note=True)
     if meta.namespace is not None and "$" in meta.namespace:
         # "${NAMESPACE}", "$(NS)": whatever puts one there has not run.
-        manifest.problems.append(
-            StateProblem(
-                code="not-rendered",
-                message=f"{kind} {meta.name or meta.generate_name}: {meta.namespace} is no namespace but a place for one: "
-                "bring the object as it is applied",
-                input=origin.input,
-                line=origin.line,
-                hides=kind in POLICY_NAMES,
-            )
+        text = (
+            f"{kind} {meta.name or meta.generate_name}: {meta.namespace} is no namespace but a place for one: "
+            "bring the object as it is applied"
         )
+        _complain(manifest, origin, "not-rendered", text, hides=kind in POLICY_NAMES)
         return
     value, template = read_object(body, group, kind, api, meta, origin)
     if value is None:
