@@ -29,6 +29,7 @@ from flowdiag.model.errors import InputError
 from flowdiag.model.interrupts import temporary_folder
 from flowdiag.model.report import Report, ReportWarning
 from flowdiag.model.time import NS
+from flowdiag.model.words import plural
 from flowdiag.parserkit import Block
 from flowdiag.tally import Tally
 
@@ -62,6 +63,8 @@ class Picture(Struct, frozen=True, kw_only=True):
     """The last one that was made; the same value until the next."""
     failed: str | None = None
     """Why the last attempt at a report gave none."""
+    unread: str | None = None
+    """What of the stream came to no record, in words."""
 
 
 class Watch:
@@ -279,4 +282,13 @@ class Watch:
             rate=(records - before) / (now - then) if now > then else 0.0,
             report=self._report,
             failed=self._failed,
+            unread=self._unread(),
         )
+
+    def _unread(self) -> str | None:
+        """A stream that turned into something else looks like a quiet one otherwise."""
+        follower = self._follower
+        if follower.parser is None:
+            return f"{plural(follower.bytes, 'byte')} that nobody knows yet" if follower.bytes else None
+        counts = self._tally.inputs.get(follower.name)
+        return plural(counts.warnings, "warning") if counts is not None and counts.warnings else None

@@ -155,6 +155,7 @@ class _Live:
             records=picture.records,
             rate=picture.rate,
             failed=picture.failed,
+            unread=picture.unread,
             unwritten=unwritten,
         )
         self._live.update(Text.from_ansi(text), refresh=True)
@@ -197,5 +198,6 @@ class _Lines:
             records=picture.records,
             rate=picture.rate,
             failed=picture.failed,
+            unread=picture.unread,
         )
         say(line)

@@ -32,6 +32,7 @@ def frame(
     records: int,
     rate: float,
     failed: str | None,
+    unread: str | None = None,
     unwritten: Sequence[str] = (),
 ) -> str:
     """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
@@ -41,7 +42,7 @@ def frame(
     at = clock.text(rfc3339(newest)) if newest is not None else "no time yet"
     screen.put(
         ("watching", "bold"),
-        f"  {at}  {count(round(rate))} records/s, {plural(records, 'record')} so far",
+        f"  {at}  {count(round(rate))} records/s, {plural(records, 'record')} so far{_beside(unread)}",
         hang=2,
     )
     if failed is not None:
@@ -64,11 +65,18 @@ def frame(
 
 
 def pace_line(
-    report: Report | None, *, newest: int | None, window_s: int, records: int, rate: float, failed: str | None
+    report: Report | None,
+    *,
+    newest: int | None,
+    window_s: int,
+    records: int,
+    rate: float,
+    failed: str | None,
+    unread: str | None = None,
 ) -> str:
     """How the stream runs, in one line for a log."""
     at = rfc3339(newest)[:19] + "Z" if newest is not None else "-"
-    said = f"{at} {count(round(rate))} records/s, {count(records)} so far"
+    said = f"{at} {count(round(rate))} records/s, {count(records)} so far{_beside(unread)}"
     if failed is not None:
         return f"{said}; no report: {visible(failed)}"
     if report is None:
@@ -78,6 +86,10 @@ def pace_line(
         f"{said}; last {_span(window_s)}: {plural(report.totals.denied, 'denial')}, "
         f"{plural(problems, 'problem')}"
     )
+
+
+def _beside(unread: str | None) -> str:
+    return f", {unread}" if unread is not None else ""
 
 
 def _news_line(problem: Problem, gone: bool) -> str:

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.watch import Watch
+from flowdiag.model.time import NS
+from flowdiag.report.watch_view import pace_line
+
 COMMAND = [str(Path(sys.executable).with_name("flowdiag")), "watch"]
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PATIENCE = 300
@@ -249,3 +254,32 @@ def test_an_interrupt_is_for_the_process_that_reads(tmp_path):
 
     assert process.returncode == 0, said
     assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("parser", "said"), [(None, "22 bytes that nobody knows yet"), ("hubble-json", "2 warnings")]
+)
+def test_a_stream_that_is_not_understood_does_not_look_quiet(parser, said):
+    """What came in and is no record stands beside the pace, before the stream ends."""
+    ours, theirs = os.pipe()
+    with (
+        os.fdopen(ours, "rb") as stream,
+        os.fdopen(theirs, "wb", buffering=0) as writer,
+        Watch(
+            "-",
+            evidence=EvidenceOptions(format=parser),
+            state=StateOptions(),
+            selection=Selection(),
+            window=60 * NS,
+            stdin=stream,
+        ) as watch,
+    ):
+        writer.write(b"level=info\nlevel=info\n")
+        pictures = watch.pictures(0.1, lambda: False)
+        unread = [next(pictures).unread for _ in range(2)][-1]
+        pictures.close()
+
+    assert unread == said
+    assert pace_line(None, newest=None, window_s=60, records=0, rate=0, failed=None, unread=unread).endswith(
+        f"0 records/s, 0 so far, {said}"
+    )
