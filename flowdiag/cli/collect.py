@@ -142,6 +142,8 @@ def _tell(done: Collected) -> None:
             more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
             why = f" ({visible(same[0].reason)})" if fate != "refused" else ""
             click.echo(f"  {words_of}: {names}{more}{why}")
+    if done.strange:
+        click.echo(f"  none: the cluster has no namespace {' or '.join(map(visible, done.strange))}")
     if done.rules:
         click.echo("  RBAC rules that would have allowed what was refused:")
         for rule in done.rules:

@@ -375,13 +375,15 @@ def test_a_role_in_one_namespace_collects_that_namespace(tmp_path, kinds):
     """Nothing namespaced is asked for elsewhere; hidden kinds that may decide leave the verdict open."""
     with server(small(), kinds=kinds, rules=Rules([IN_DATA])) as one:
         bundle = tmp_path / "bundle.tar.gz"
-        done = flowdiag("collect", "-o", bundle, "-n", "data", KUBECONFIG=one.kubeconfig(tmp_path / "k"))
+        words = ("collect", "-o", bundle, "-n", "data", "-n", "shop")
+        done = flowdiag(*words, KUBECONFIG=one.kubeconfig(tmp_path / "k"))
     result = answer(flowdiag("explain", "10.42.0.10", "data/db-1", "5432", "--state", bundle, "-o", "json"))
 
     assert done.returncode == 0, done.stderr
+    assert "no namespace" not in done.stdout, "one that may not be read may be there"
     assert result["allowed"] is (False if kinds is CORE else None)
     assert result["ingress"]["isolated_by"][0]["name"] == "default-deny"
-    assert {seen.ask.namespace for seen in one.seen if seen.ask.resource == "pods"} == {"data"}
+    assert {seen.ask.namespace for seen in one.seen if seen.ask.resource == "pods"} == {"data", "shop"}
     assert fates(bundle)["logs"]["reason"] == "no CNI pods among the pods that may be read"
 
 
@@ -667,6 +669,14 @@ def test_the_exporters_file_is_read_instead_where_there_is_one(tmp_path, cluster
 
     assert asked == (["tail"] if there else ["tail", "hubble"])
     assert members(bundle)["flows/hubble/node-1/cilium-abcde.json"] == LINE * (5 if there else 2)
+
+
+def test_a_namespace_that_is_not_there_is_said(tmp_path, kubeconfig):
+    """The API server lists nothing of it, and no more: the bundle would be taken away empty."""
+    words = ("collect", "-o", tmp_path / "bundle.tar.gz", "-n", "shop", "-n", "dota")
+    done = flowdiag(*words, KUBECONFIG=kubeconfig)
+
+    assert "  none: the cluster has no namespace dota\n" in done.stdout
 
 
 def test_nobody_is_asked_for_flows_where_hubble_is_off(tmp_path, cluster, kubeconfig):

@@ -41,6 +41,8 @@ class Objects:
         self._no_room: list[Kind] = []
         self.pods: Listed | None = None
         self.services: Listed | None = None
+        self.namespaces: frozenset[str] | None = None
+        """The names of all there are; ``None`` where they could not be listed."""
         self.exported: str | None = None
         """Where Cilium's agents write flows to."""
         self.hubble = True
@@ -53,6 +55,9 @@ class Objects:
             self.pods = listed
         elif kind.group == "" and kind.plural == "services":
             self.services = listed
+        elif kind.group == "" and kind.plural == "namespaces":
+            if listed is not None and reading.namespaces is None:
+                self.namespaces = _names(listed)
         elif kind == CONFIG_MAPS and listed is not None:
             self.exported = next(
                 filter(_EXPORT.fullmatch, _settings(listed, "hubble-export-file-path")), None
@@ -144,6 +149,19 @@ class Objects:
 
 class _ConfigMap(Struct):
     data: dict[str, str] | None = None
+
+
+class _Meta(Struct):
+    name: str = ""
+
+
+class _Named(Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
+
+
+def _names(listed: Listed) -> frozenset[str]:
+    """Names of objects."""
+    return frozenset(msgspec.json.decode(raw, type=_Named).metadata.name for raw in listed.items)
 
 
 def _settings(listed: Listed, key: str) -> list[str]:

@@ -45,6 +45,8 @@ class Collected(Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     """RBAC rules that were missing."""
     resumed: bool
+    strange: tuple[str, ...] = ()
+    """Namespaces that were asked for and that the cluster does not have."""
 
 
 def collect(
@@ -168,4 +170,10 @@ class _Run:
             fates=fates,
             rules=missing,
             resumed=self.partial.resumed,
+            strange=self._strange(),
         )
+
+    def _strange(self) -> tuple[str, ...]:
+        there = self._objects.namespaces
+        asked = self.options.cluster.namespaces
+        return () if there is None else tuple(one for one in asked if one not in there)
