@@ -183,6 +183,11 @@ WRAPPERS: dict[str, Wrap] = {
         indent=4,
     ),
     "cloudwatch-tail": each(lambda index, line: f"{stamp(index)[:26]}+00:00 agent-1f0c {line}"),
+    "cloudwatch-text": each(
+        lambda index, line: (
+            f"EVENTS\t{index}\t{BEGIN // 1_000_000}\tagent-1f0c\t{line}\t{(BEGIN + index * NS) // 1_000_000}"
+        )
+    ),
     "cloudwatch-insights-csv": table(
         ["@timestamp", "@message"], lambda index, line: [stamp(index)[:23].replace("T", " "), line]
     ),

@@ -184,6 +184,16 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.123Z")),
     ),
     (
+        "cloudwatch-text",
+        b"EVENTS\t38391\t1767607205000\taws-network-policy-agent-audit-1f0c\t" + LINE + b"\t1767607200123",
+        Row(LINE, 1, 1767607200_123000000),
+    ),
+    (
+        "cloudwatch-text",
+        b"EVENTS\t1767607205000\t" + LINE + b"\tx\t1767607200123",
+        Row(LINE + b"\tx", 1, 1767607200_123000000),
+    ),
+    (
         "elasticsearch-hit",
         json.dumps({"_index": "i", "_source": {"@timestamp": AT, "action": "deny"}}).encode(),
         Row(json.dumps({"@timestamp": AT, "action": "deny"}).encode(), 1, NS),

@@ -7,7 +7,7 @@ Source: CloudWatch Logs API reference (``FilterLogEvents``, ``GetLogEvents``, ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Struct, field
@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import JsonLines
-from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import from_micros
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "CloudWatchLines",
     "CloudWatchQuery",
     "CloudWatchTail",
+    "CloudWatchText",
 ]
 
 
@@ -119,3 +120,32 @@ class CloudWatchTail(Header):
         rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d) ([A-Za-z0-9._/-]{1,512})(?: |$)",
         re.MULTILINE,
     )
+
+
+class CloudWatchText(Layer):
+    """``--output text`` of ``filter-log-events`` and ``get-log-events``: cells by their names' order, tabs between.
+
+    Of the lines with other words in front (streams that were searched, tokens) nothing is a record.
+    """
+
+    name = "cloudwatch-text"
+    by_line = True
+    # "EVENTS\t3839\t1767607205000\taws-network-policy-agent-audit-1f0c\tNode: ...\t1767607200123"   aws-cli 2.17, filter-log-events
+    # "EVENTS\t1767607205000\tNode: ...\t1767607200123"                                              get-log-events
+    _EVENT = re.compile(
+        rb"EVENTS\t(?:\d{1,60}\t\d{13}\t[A-Za-z0-9._/$\[\]-]{1,512}|\d{13})\t(?P<message>.*)\t(?P<at>\d{13})\r?"
+    )
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """See `Layer.share`."""
+        return sum(1 for line in lines if cls._EVENT.fullmatch(line)) / max(len(lines), 1)
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out = []
+        for row in rows:
+            found = self._EVENT.fullmatch(row.data)
+            at = None if found is None else from_micros(int(found["at"]) * 1_000)
+            out.append(row if found is None else row._replace(data=found["message"], at=at))
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=ends_open(rows))

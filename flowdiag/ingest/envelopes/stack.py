@@ -16,6 +16,7 @@ from flowdiag.ingest.envelopes.cloudwatch import (
     CloudWatchLines,
     CloudWatchQuery,
     CloudWatchTail,
+    CloudWatchText,
 )
 from flowdiag.ingest.envelopes.cri import Cri
 from flowdiag.ingest.envelopes.docker import DockerJson
@@ -83,6 +84,7 @@ _ORDER: tuple[type[Layer], ...] = (
     KubectlPrefix,
     Kubetail,
     Kail,
+    CloudWatchText,
     ComposePrefix,
     OtlpLogs,
     LokiStreams,
