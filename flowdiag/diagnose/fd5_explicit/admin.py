@@ -19,6 +19,8 @@ from flowdiag.model.report import Severity
 __all__ = ["AdminPolicy"]
 
 _GROUP = "policy.networking.k8s.io"
+_GROUPS = frozenset({_GROUP, "networking.k8s.aws"})
+"""Whose replayed denials are an admin policy's: AWS has a ClusterNetworkPolicy of its own."""
 
 
 class AdminPolicy(Rule):
@@ -54,7 +56,7 @@ class AdminPolicy(Rule):
         whom = refused_text(case)
         named = [hit for hit in case.recorded_denies if hit.group == _GROUP and hit.name is not None]
         decided = case.end.decided_by if case.end is not None else None
-        if case.denied_by_rule and decided is not None and decided.policy.group == _GROUP:
+        if case.denied_by_rule and decided is not None and decided.policy.group in _GROUPS:
             policy = policy_at(case, decided.policy)
             said = any((hit.kind, hit.name) == (decided.policy.kind, decided.policy.name) for hit in named)
             name = f"{policy_text(decided.policy)} {decided.rule}"

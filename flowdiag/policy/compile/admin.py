@@ -1,6 +1,8 @@
-"""AdminNetworkPolicy, BaselineAdminNetworkPolicy (v1alpha1) and ClusterNetworkPolicy (v1alpha2).
+"""AdminNetworkPolicy, BaselineAdminNetworkPolicy (v1alpha1) and ClusterNetworkPolicy (v1alpha2; and AWS's own).
 
-Source: network-policy-api v0.1.7 (v1alpha1) and its v1alpha2 types.  Admin policies are tried by ascending
+Source: network-policy-api v0.1.7 (v1alpha1) and its v1alpha2 types; aws/amazon-network-policy-controller-k8s
+``api/v1alpha1/clusternetworkpolicy_types.go``, which has the tiers and actions of v1alpha2, the ports of v1alpha1, no
+nodes, and domain names in rules that pass, too.  Admin policies are tried by ascending
 priority before NetworkPolicy, baseline ones after it and only for pods that no NetworkPolicy selects.
 Selecting isolates nothing: only rules decide.  ``Pass`` leaves the tier.  ``Allow`` is v1alpha1's word and
 ``Accept`` v1alpha2's; each is refused by the other.  Two policies of one priority have no order.
@@ -36,15 +38,18 @@ from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMa
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["ADMIN_KINDS", "GROUP", "compile_admin", "is_baseline"]
+__all__ = ["ADMIN_KINDS", "AWS_ADMIN", "GROUP", "compile_admin", "is_baseline"]
 
 GROUP = "policy.networking.k8s.io"
+AWS_ADMIN = ("networking.k8s.aws", "ClusterNetworkPolicy")
 ADMIN_KINDS = frozenset({"AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"})
 
+_OF_AWS = "ClusterNetworkPolicy of AWS"
 _ACTIONS = {
     "AdminNetworkPolicy": {"Allow": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS},
     "BaselineAdminNetworkPolicy": {"Allow": Action.ALLOW, "Deny": Action.DENY},
     "ClusterNetworkPolicy": {"Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS},
+    _OF_AWS: {"Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS},
 }
 # Peers of v0.1.1 that v0.1.7 no longer has.
 _GONE = ("sameLabels", "notSameLabels")
@@ -58,9 +63,9 @@ def is_baseline(policy: PolicyObject) -> bool:
 
 
 def compile_admin(policy: PolicyObject, context: CompileContext) -> Policy:
-    """Compile one policy of the three kinds; one that its CRD refuses comes out `Policy.broken`."""
+    """Compile one policy of these kinds; one that its CRD refuses comes out `Policy.broken`."""
     spec = policy.spec
-    kind = policy.ref.kind
+    kind = _OF_AWS if (policy.ref.group, policy.ref.kind) == AWS_ADMIN else policy.ref.kind
     applies_to: tuple[Matcher, ...] = ()
     rules: dict[Direction, tuple[Rule, ...]] = {}
     directions = frozenset(Direction)
@@ -184,6 +189,8 @@ def _peer(
     if context.dialect is Dialect.CALICO:
         # Calico v3.32 knows neither; see the conversion of ClusterNetworkPolicy.
         known -= {"nodes", "domainNames"}
+    if kind == _OF_AWS:
+        known -= {"nodes"}
     if not known & given.keys():
         return None
     if len(given) > 1:
@@ -218,7 +225,8 @@ def _peer(
         )
     if "nodes" in given:
         return (NodeSelected(read_selector(given["nodes"])),)
-    if action is not Action.ALLOW or kind == "BaselineAdminNetworkPolicy":
+    passes = action is Action.ALLOW or (kind == _OF_AWS and action is Action.PASS)
+    if not passes or kind == "BaselineAdminNetworkPolicy":
         raise PolicyError(f"{path}.domainNames stands in a rule that does not allow")
     names = entries(given["domainNames"], f"{path}.domainNames")
     return (DomainNames(tuple(str(name) for name in names)),)

@@ -245,8 +245,15 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))
-    elif (ref.group, ref.kind) == FIREWALL and context.dialect not in CILIUM_DIALECTS:
+    elif context.dialect in CILIUM_DIALECTS:
+        found.network.append(unsupported(policy))
+    elif (ref.group, ref.kind) == FIREWALL:
         found.firewalls.append(context.once(policy, compile_egress_firewall))
+    elif (ref.group, ref.kind) == admin.AWS_ADMIN:
+        tier = found.baseline if admin.is_baseline(policy) else found.admin
+        tier.append(admin.compile_admin(policy, context))
+    elif (ref.group, ref.kind) == kubernetes.AWS_APPLICATION:
+        found.network.append(context.once(policy, kubernetes.compile_network_policy))
     else:
         found.network.append(unsupported(policy))
 

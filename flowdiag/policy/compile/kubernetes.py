@@ -4,6 +4,9 @@ Source: Kubernetes API reference, NetworkPolicy v1, and its end-to-end suite.  W
 ``policyTypes`` missing means Ingress, and Egress only where there are egress rules; a missing, null or
 empty ``from`` admits everybody, outside too; a port without a protocol is TCP; a named port is looked up
 in the destination pod.
+
+AWS's ApplicationNetworkPolicy (aws/amazon-network-policy-controller-k8s ``api/v1alpha1``) is the same with domain names
+among the peers of egress, and adds to NetworkPolicies as these do to one another.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from flowdiag.policy.compile.context import (
 )
 from flowdiag.policy.matchers import (
     AddressRange,
+    DomainNames,
     NamespaceNamed,
     NamespaceSelected,
     PodSelected,
@@ -37,13 +41,15 @@ from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Policy, Rule, 
 from flowdiag.policy.selectors import SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["KIND", "compile_network_policy"]
+__all__ = ["AWS_APPLICATION", "KIND", "compile_network_policy"]
 
 KIND = "NetworkPolicy"
+AWS_APPLICATION = ("networking.k8s.aws", "ApplicationNetworkPolicy")
 
 _FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _OF_PEER = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
+_NAMES = "domainNames"
 
 
 def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Policy:
@@ -114,6 +120,7 @@ def _rules(
 ) -> tuple[Rule, ...]:
     """Compile the rules of a direction; an edit leaves most as they were, and these are the base's."""
     raws = entries(policy.spec.get(direction.value), f"spec.{direction}")
+    names = direction is Direction.EGRESS and (policy.ref.group, policy.ref.kind) == AWS_APPLICATION
     was = context.before(policy.ref)
     kept: Iterable[_Written] = ()
     if was is not None and direction in was[1].rules:
@@ -121,14 +128,22 @@ def _rules(
     return tuple(
         old[1]
         if old is not None and old[0] is raw
-        else _rule(raw, f"{direction}[{index}]", direction, namespace, context, old)
+        else _rule(raw, f"{direction}[{index}]", direction, namespace, context, old, names=names)
         for index, (raw, old) in enumerate(beside(raws, kept))
     )
 
 
 def _rule(
-    raw: Any, path: str, direction: Direction, namespace: str, context: CompileContext, old: _Written | None
+    raw: Any,
+    path: str,
+    direction: Direction,
+    namespace: str,
+    context: CompileContext,
+    old: _Written | None,
+    *,
+    names: bool,
 ) -> Rule:
+    """Compile a rule; `names` says that its peers may be domain names."""
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         raise PolicyError(f"spec.{path} is not an object")
@@ -152,12 +167,27 @@ def _rule(
         peers=tuple(
             known[1]
             if known is not None and known[0] is peer
-            else Peer(f".{word}[{index}]", _peer(peer, f"spec.{path}.{word}[{index}]", namespace, context))
+            else Peer(
+                f".{word}[{index}]",
+                (_domains(peer, f"spec.{path}.{word}[{index}]"),)
+                if names and isinstance(peer, dict) and peer.get(_NAMES) is not None
+                else _peer(peer, f"spec.{path}.{word}[{index}]", namespace, context),
+            )
             for index, (peer, known) in enumerate(beside(peers, kept))
         )
         or None,
         traffic=tuple(traffic),
     )
+
+
+def _domains(raw: dict[str, Any], path: str) -> Matcher:
+    beside_them = sorted(str(key) for key, value in raw.items() if value is not None and key != _NAMES)
+    if beside_them:
+        raise PolicyError(f"{path} has {_NAMES} beside {beside_them[0]}")
+    names = entries(raw[_NAMES], f"{path}.{_NAMES}")
+    if not names or not all(isinstance(each, str) for each in names):
+        raise PolicyError(f"{path}.{_NAMES} is not a list of names")
+    return DomainNames(tuple(names))
 
 
 def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple[Matcher, ...]:

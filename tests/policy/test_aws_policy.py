@@ -1,0 +1,141 @@
+"""AWS's ClusterNetworkPolicy and ApplicationNetworkPolicy beside NetworkPolicy."""
+
+import pytest
+
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import compile_policies
+from tests.policy.scenes import net_policy, outside, pod, pod_end, snapshot
+
+GROUP = "networking.k8s.aws"
+WEB = pod("shop", "web-1", {"app": "web"}, ip="10.0.0.1", ports=[("http", 8080, "TCP")])
+API = pod("bank", "api-1", {"app": "api"}, ip="10.0.0.2")
+FAR = outside("203.0.113.9")
+SHOP = {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}
+EVERYBODY = {"namespaces": {}}
+ANYWHERE = {"networks": ["0.0.0.0/0"]}
+
+
+def cluster(name, tier, priority, *, ingress=(), egress=()):
+    spec = {
+        "tier": tier,
+        "priority": priority,
+        "subject": SHOP,
+        "ingress": list(ingress),
+        "egress": list(egress),
+    }
+    return net_policy(None, name, spec, kind="ClusterNetworkPolicy", group=GROUP, version="v1alpha1")
+
+
+def application(egress, **more):
+    spec = {
+        "podSelector": {"matchLabels": {"app": "web"}},
+        "policyTypes": ["Egress"],
+        "egress": egress,
+    } | more
+    return net_policy("shop", "names", spec, kind="ApplicationNetworkPolicy", group=GROUP, version="v1alpha1")
+
+
+def ask(policies, src, dst, protocol="TCP", port=8080, *, dialect=Dialect.AWS):
+    state = snapshot([WEB, API], policies)
+    ends = [end if end is FAR else pod_end(end) for end in (src, dst)]
+    return compile_policies(state, dialect=dialect).evaluate(*ends, protocol, port)
+
+
+def rule(action, word, *peers, **more):
+    return {"action": action, word: list(peers), **more}
+
+
+CLOSED = net_policy("shop", "closed", {"podSelector": {}})
+OPEN = net_policy("shop", "open", {"podSelector": {}, "ingress": [{}]})
+
+
+@pytest.mark.parametrize(
+    ("policies", "allowed"),
+    [
+        ([cluster("a", "Admin", 1, ingress=[rule("Accept", "from", EVERYBODY)]), CLOSED], True),
+        ([cluster("a", "Admin", 1, ingress=[rule("Deny", "from", EVERYBODY)]), OPEN], False),
+        ([cluster("a", "Admin", 1, ingress=[rule("Pass", "from", EVERYBODY)]), CLOSED], False),
+        ([cluster("a", "Baseline", 1, ingress=[rule("Deny", "from", EVERYBODY)]), OPEN], True),
+        ([cluster("a", "Baseline", 1, ingress=[rule("Deny", "from", EVERYBODY)])], False),
+        ([cluster("a", "Admin", 1, ingress=[rule("Allow", "from", EVERYBODY)])], None),
+        ([cluster("a", "Other", 1, ingress=[rule("Deny", "from", EVERYBODY)])], None),
+    ],
+)
+def test_the_tiers_stand_around_network_policies(policies, allowed):
+    """Admin, then the namespace's own, which end it for whom they select, then Baseline."""
+    assert ask(policies, API, WEB).ingress.allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("ports", "denied"),
+    [
+        ([{"portNumber": {"port": 8080}}], True),
+        ([{"portNumber": {"protocol": "UDP", "port": 8080}}], False),
+        ([{"portRange": {"start": 8000, "end": 8090}}], True),
+        ([{"namedPort": "http"}], True),
+        ([{"portNumber": {"port": 80}}], False),
+    ],
+)
+def test_ports_are_written_as_in_the_first_alpha(ports, denied):
+    policy = cluster("a", "Admin", 1, ingress=[rule("Deny", "from", EVERYBODY, ports=ports)])
+    assert ask([policy], API, WEB).ingress.allowed is not denied
+
+
+def test_names_may_pass_and_open_what_the_namespace_has_to_open():
+    """Whether the address has the name is not known; without a rule that may match it is denied."""
+    names = rule("Pass", "to", {"domainNames": ["*.example.com"]}, ports=[{"portNumber": {"port": 443}}])
+    policy = cluster("a", "Admin", 1, egress=[names, rule("Deny", "to", ANYWHERE)])
+
+    assert ask([policy], WEB, FAR, port=443).egress.allowed is None
+    assert ask([policy], WEB, FAR, port=80).egress.allowed is False
+    assert ask([policy], API, FAR, port=80).egress.allowed is True
+
+
+def test_nodes_are_no_peer_of_it():
+    """A peer that its API does not have fails closed."""
+    policy = cluster("a", "Admin", 1, egress=[rule("Deny", "to", {"nodes": {}})])
+    assert ask([policy], WEB, FAR).egress.allowed is False
+
+
+@pytest.mark.parametrize(
+    ("egress", "port", "far", "inside"),
+    [
+        ([], 443, False, False),
+        ([{"to": [{"domainNames": ["*.example.com"]}], "ports": [{"port": 443}]}], 443, None, False),
+        ([{"to": [{"domainNames": ["*.example.com"]}], "ports": [{"port": 443}]}], 80, False, False),
+        ([{"to": [{"namespaceSelector": {}}]}], 443, False, True),
+        ([{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}], 443, True, False),
+        ([{"to": [{"domainNames": ["a.example.com"], "podSelector": {}}]}], 443, None, None),
+        ([{"to": [{"domainNames": []}]}], 443, None, None),
+    ],
+)
+def test_an_application_policy_is_a_network_policy_with_names(egress, port, far, inside):
+    """It isolates whom it selects for egress, and nobody else."""
+    found = [ask([application(egress)], WEB, dst, port=port).egress.allowed for dst in (FAR, API)]
+
+    assert found == [far, inside]
+    assert ask([application(egress)], API, FAR, port=port).egress.allowed is True
+
+
+def test_it_adds_to_network_policies_as_they_do_to_one_another():
+    also = net_policy(
+        "shop", "far", {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": [{"port": 80}]}]}
+    )
+    policies = [application([]), also]
+
+    assert ask(policies, WEB, FAR, port=80).egress.allowed is True
+    assert [ref.kind for ref in ask(policies, WEB, FAR, port=81).egress.isolated_by] == [
+        "ApplicationNetworkPolicy",
+        "NetworkPolicy",
+    ]
+
+
+def test_names_are_for_egress_alone():
+    spec = {"policyTypes": ["Ingress"], "ingress": [{"from": [{"domainNames": ["a.example.com"]}]}]}
+    assert ask([application([], **spec)], API, WEB).ingress.allowed is None
+
+
+def test_another_enforcer_is_not_known_to_mind_them():
+    policy = cluster("a", "Admin", 1, ingress=[rule("Deny", "from", EVERYBODY)])
+    assert ask([policy], API, WEB, dialect=Dialect.CILIUM).ingress.allowed is None
+    assert ask([policy], WEB, API, dialect=Dialect.CILIUM).ingress.allowed is True
