@@ -1213,6 +1213,16 @@ def test_journalctl_verbose_has_the_time_of_its_cursor():
     ]
 
 
+def test_what_aws_logs_prints_beside_a_few_events_is_no_event():
+    """Tokens first, and the streams that were searched last, pass as they are."""
+    event = b"EVENTS\t1767607205000\t" + LINE + b"\t1767607200123"
+    around = [b"b/38391\tf/38392", event, b"SEARCHEDLOGSTREAMS\tagent-1f0c\tTrue"]
+    data = b"\n".join(around) + b"\n"
+
+    assert next_layer(data) == "cloudwatch-text"
+    assert [row.data for row in peel(data, "cloudwatch-text")] == [around[0], LINE, around[2]]
+
+
 def test_the_answer_of_a_search_in_datadog():
     """Logs are counted from 1; what has no message passes as it is, for the parser to name."""
     logs = [

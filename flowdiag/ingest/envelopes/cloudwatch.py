@@ -132,14 +132,16 @@ class CloudWatchText(Layer):
     by_line = True
     # "EVENTS\t3839\t1767607205000\taws-network-policy-agent-audit-1f0c\tNode: ...\t1767607200123"   aws-cli 2.17, filter-log-events
     # "EVENTS\t1767607205000\tNode: ...\t1767607200123"                                              get-log-events
+    _BESIDE = (b"SEARCHEDLOGSTREAMS\t", b"NEXTTOKEN\t", b"b/")
     _EVENT = re.compile(
         rb"EVENTS\t(?:\d{1,60}\t\d{13}\t[A-Za-z0-9._/$\[\]-]{1,512}|\d{13})\t(?P<message>.*)\t(?P<at>\d{13})\r?"
     )
 
     @classmethod
     def share(cls, lines: Sequence[bytes]) -> float:
-        """See `Layer.share`."""
-        return sum(1 for line in lines if cls._EVENT.fullmatch(line)) / max(len(lines), 1)
+        """See `Layer.share`; of the lines that can be events."""
+        told = [line for line in lines if not line.startswith(cls._BESIDE)]
+        return sum(1 for line in told if cls._EVENT.fullmatch(line)) / max(len(told), 1)
 
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`."""
