@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSENT",
     "HINT_BEHIND",
+    "IF_MEANT",
     "REFUSED_TOO",
     "capital",
     "object_text",
@@ -26,6 +27,8 @@ ABSENT = "absent while lookups were refused"
 """What a note says of calls that stopped because a name could not be looked up."""
 REFUSED_TOO = "the policies refuse it, too: names alone do not bring it back"
 """What such a note adds where a replay says that policies would refuse the calls, too."""
+IF_MEANT = "If the call is meant, let "
+"""How advice begins that asks for one more rule and knows no mistake."""
 
 
 HINT_BEHIND = ". "

@@ -12,11 +12,12 @@ from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.problem import RefusedOtherwise
 from flowdiag.model.time import rfc3339
-from flowdiag.model.words import plural
+from flowdiag.model.words import IF_MEANT, plural
 from flowdiag.timeline.drafts import ProblemDraft, Refusal
+from flowdiag.timeline.ends import end_name
 from flowdiag.timeline.ports import count_ports
 
-__all__ = ["is_scan", "own_notes", "refused_otherwise", "scan_advice"]
+__all__ = ["folded_advice", "is_scan", "own_notes", "refused_otherwise", "scan_advice"]
 
 _MAX_OTHERWISE = 3
 
@@ -36,6 +37,27 @@ def scan_advice(draft: ProblemDraft) -> str | None:
     if not is_scan(draft):
         return None
     return "Strangers try many ports: unless you know them there is nothing to open, and the policies do their work."
+
+
+def folded_advice(draft: ProblemDraft) -> str | None:
+    """Whom a rule is to admit where a connection stands for many ports or addresses; ``None`` for anything else."""
+    lead, finding = draft.connections[0], draft.finding
+    if not lead.folded or finding.direction is None or not finding.advice.startswith(IF_MEANT):
+        return None
+    ends = [lead.source, lead.destination]
+    who, peer = ends if finding.direction == "egress" else reversed(ends)
+    of = "the addresses that are meant of " if "/" in peer[3] and peer[0] == "external" else ""
+    if lead.ports.most > 1:
+        port = "the ports that are meant"
+    elif lead.port is not None:
+        port = "/".join(filter(None, (str(lead.port), lead.protocol)))
+    else:
+        port = " ".join(filter(None, (lead.protocol, lead.icmp))) or "any port"
+    way = "to" if finding.direction == "egress" else "from"
+    return (
+        f"If these calls are meant, let {end_name(who)} have an {finding.direction} rule {way} {of}{end_name(peer)} on "
+        f"{port}; if they are not, the policies work as written."
+    )
 
 
 def _scan(draft: ProblemDraft) -> tuple[str, ...]:

@@ -30,7 +30,13 @@ from flowdiag.timeline.ends import EndViews
 from flowdiag.timeline.marks import ChangeMark
 from flowdiag.timeline.mended import ended
 from flowdiag.timeline.nearby import changes_of
-from flowdiag.timeline.own_notes import is_scan, own_notes, refused_otherwise, scan_advice
+from flowdiag.timeline.own_notes import (
+    folded_advice,
+    is_scan,
+    own_notes,
+    refused_otherwise,
+    scan_advice,
+)
 from flowdiag.timeline.titles import title_of
 
 __all__ = ["fingerprint", "make_problem"]
@@ -126,7 +132,7 @@ def make_problem(
         evidence=_evidence(draft),
         pod_ages_s=_ages(draft),
         summary=finding.summary,
-        advice=since.advice or scan_advice(draft) or finding.advice,
+        advice=since.advice or scan_advice(draft) or folded_advice(draft) or finding.advice,
         verify=confirm_commands(
             source if not _is_answer(lead) else ReportEndpoint(kind="unknown"),
             destination,

@@ -156,6 +156,27 @@ def test_a_name_is_let_through_whole_where_another_connection_of_the_problem_is_
     assert ("198.51.100.7/32" in manifest, "198.51.100.8/32" in manifest) == (True, True)
 
 
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        (
+            "".join(record(port, port=1000 + port) for port in range(40)),
+            "let shop/web have an egress rule to data/db on the ports that are meant;",
+        ),
+        (
+            "".join(record(each, dst=world(f"198.51.100.{each}"), port=443) for each in range(1, 9)),
+            "an egress rule to the addresses that are meant of 198.51.100.0/24 on 443/TCP;",
+        ),
+    ],
+)
+def test_advice_for_many_ports_or_addresses_names_no_single_one(tmp_path, records, told):
+    """One of them speaks for none of the others."""
+    (problem,) = analyze([write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=records)]).problems
+
+    assert problem.counterfactual is None
+    assert told in problem.advice
+
+
 def test_a_scan_is_not_let_in(problems):
     """Many ports or addresses as one connection: opening one of them would mend nothing."""
     scanned = problems["FD101", "gateway"]

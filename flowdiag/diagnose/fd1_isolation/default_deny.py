@@ -31,6 +31,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Severity
+from flowdiag.model.words import IF_MEANT
 from flowdiag.policy.addresses import parse_address
 
 __all__ = ["DefaultDeny"]
@@ -120,7 +121,7 @@ class DefaultDeny(Rule):
         guessed = Needs.NAMESPACES not in case.has and missed.conditions == {Condition.NAMESPACE}
         way = "to" if case.direction == "egress" else "from"
         advice = (
-            f"If the call is meant, let {who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
+            f"{IF_MEANT}{who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
             "if it is not, the policies work as written."
         )
         advice = (
