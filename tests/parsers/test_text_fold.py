@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.marks import marked
+from flowdiag.ingest.skim import leaves_out_lines
 from flowdiag.model.event import FlowEvent, GapEvent, Verdict
 from flowdiag.parserkit import Block, Envelope, ParseContext
 from flowdiag.tally import Tally
@@ -1058,13 +1059,9 @@ vpc_lines = st.sampled_from(
 
 
 def is_skimmed(parser):
-    """Whether reading refusals alone leaves lines of this parser out (`flowdiag.ingest.blocks`)."""
-    if not hasattr(parser, "denied_marks") or (
-        parser.sequential and not getattr(parser, "marks_state", False)
-    ):
-        return False
-    whole = hasattr(parser, "record_mark") or getattr(parser, "marks_whole_records", False)
-    return whole or not hasattr(parser, "record_start")
+    """Whether reading refusals alone leaves out lines of this parser, or whole records."""
+    records = hasattr(parser, "record_mark") and not parser.sequential
+    return hasattr(parser, "denied_marks") and (records or leaves_out_lines(parser))
 
 
 def said(tally):
