@@ -78,9 +78,11 @@ class ExplicitDeny(Rule):
         way = "be reached" if case.direction is None else "get through"
         meant = f"If {peer} is meant to {way} on {port_text(case)},"
         advice = f"{meant} narrow the deny rule; no allow overrides it."
-        if recorded and all(hit.group == _ANTREA for hit in recorded):
-            advice = f"{meant} allow it in an earlier tier, or in a policy there with a lower priority: the first match decides."
         decided = case.end.decided_by if case.end is not None and not recorded else None
+        if (recorded and all(hit.group == _ANTREA for hit in recorded)) or (
+            decided is not None and decided.policy.group == _ANTREA
+        ):
+            advice = f"{meant} allow it in an earlier tier, or in a policy there with a lower priority: the first match decides."
         if (recorded and all(hit.kind == _ONE_EACH for hit in recorded)) or (
             decided is not None and decided.policy.kind == _ONE_EACH
         ):

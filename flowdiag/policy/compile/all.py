@@ -14,6 +14,7 @@ from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
+from flowdiag.policy.compile.antrea import ANTREA_GROUPS, compile_antrea, is_behind
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
 from flowdiag.policy.compile.unsupported import unsupported
@@ -36,6 +37,8 @@ class _Sorted(Struct):
     """Compiled policies by the family whose tiers they stand in."""
 
     firewalls: list[Policy] = field(default_factory=list)
+    antrea: list[Policy] = field(default_factory=list)
+    antrea_baseline: list[Policy] = field(default_factory=list)
     network: list[Policy] = field(default_factory=list)
     admin: list[Policy] = field(default_factory=list)
     baseline: list[Policy] = field(default_factory=list)
@@ -71,12 +74,16 @@ def compile_policies(
     tiers = (
         # Last of OVN's stages, and first here: what it hands on still has to pass the others.
         Tier(name="EgressFirewall", order=Order.ORDERED, policies=tuple(found.firewalls), closes=False),
+        Tier(name="Antrea", order=Order.ORDERED, policies=tuple(found.antrea), closes=False),
         Tier(name="Admin", order=Order.ORDERED, policies=tuple(found.admin), closes=False),
         Tier(
             name="NetworkPolicy",
             order=Order.ADDITIVE,
             policies=tuple(found.network),
             others=context.traits.other_protocols,
+        ),
+        Tier(
+            name="Antrea baseline", order=Order.ORDERED, policies=tuple(found.antrea_baseline), closes=False
         ),
         Tier(name="Baseline", order=Order.ORDERED, policies=tuple(found.baseline), closes=False),
     )
@@ -245,6 +252,9 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))
+    elif ref.group in ANTREA_GROUPS and context.dialect is Dialect.ANTREA:
+        tier = found.antrea_baseline if is_behind(policy) else found.antrea
+        tier.append(compile_antrea(policy, context))
     elif context.dialect in CILIUM_DIALECTS:
         found.network.append(unsupported(policy))
     elif (ref.group, ref.kind) == FIREWALL:

@@ -73,7 +73,13 @@ def applied_to(spec: dict[str, Any]) -> tuple[Matcher, ...]:
         parts = [part for rule in rules if isinstance(rule, dict) for part in _listed(rule.get("appliedTo"))]
     if not parts:
         return ()
-    return (AnyOf(tuple(_part(part) for part in parts)),)
+    # A policy of nodes, or of Services where they are entered from outside, is none of pods.
+    pods = [
+        part
+        for part in parts
+        if not (isinstance(part, dict) and set(part) in ({"nodeSelector"}, {"service"}))
+    ]
+    return (AnyOf(tuple(_part(part) for part in pods)),)
 
 
 def _listed(raw: Any) -> list[Any]:

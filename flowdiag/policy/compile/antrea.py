@@ -1,0 +1,292 @@
+"""Antrea's own policies: ClusterNetworkPolicy and NetworkPolicy (crd.antrea.io), before or behind NetworkPolicy.
+
+Source: antrea-io/antrea ``pkg/apis/crd/v1beta1/types.go`` and ``docs/antrea-network-policy.md``, v2.2.  Tiers go by their
+priority, the policies of one by theirs, rules as they are written; the first that matches decides.  Being selected
+isolates nothing.  ``Pass`` goes on to NetworkPolicies; the tier ``baseline`` stands behind them, for pods that none of
+them selects.  Peers that nothing here can look up (service accounts, labels that have to be the same) are unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flowdiag.model.digits import is_digits
+from flowdiag.model.event import PORT_PROTOCOLS, Direction
+from flowdiag.model.objects import PolicyObject, Snapshot
+from flowdiag.model.policy import PEER_WORDS
+from flowdiag.policy.calico_traffic import IcmpKind
+from flowdiag.policy.compile.context import (
+    CompileContext,
+    PolicyError,
+    entries,
+    network,
+    port_number,
+    unknown_field,
+    validity_of,
+)
+from flowdiag.policy.compile.egress_firewall import HostNamed
+from flowdiag.policy.compile.selected import applied_to
+from flowdiag.policy.matchers import (
+    AddressRange,
+    DomainNames,
+    NamespaceNamed,
+    NamespaceSelected,
+    NodeSelected,
+    PodSelected,
+    Undecidable,
+)
+from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMatcher
+from flowdiag.policy.selectors import SelectorError, read_selector
+from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
+
+__all__ = ["ANTREA_GROUPS", "compile_antrea", "is_behind"]
+
+ANTREA_GROUPS = frozenset({"crd.antrea.io", "security.antrea.tanzu.vmware.com"})
+
+_BASELINE = "baseline"
+_TIERS = {
+    "emergency": 50,
+    "securityops": 100,
+    "networkops": 150,
+    "platform": 200,
+    "application": 250,
+    _BASELINE: 253,
+}
+_ACTIONS = {"Allow": Action.ALLOW, "Drop": Action.DENY, "Reject": Action.DENY, "Pass": Action.PASS}
+_OF_RULE = frozenset({"action", "appliedTo", "enableLogging", "logLabel", "name", "ports", "protocols"})
+_MOST_NAMESPACES = 2000
+"""Namespaces up to which ``namespaces: {match: Self}`` is written out, a rule for each."""
+
+
+def is_behind(policy: PolicyObject) -> bool:
+    """Whether it stands behind NetworkPolicy."""
+    return _tier_name(policy) == _BASELINE
+
+
+def _tier_name(policy: PolicyObject) -> str:
+    tier = policy.spec.get("tier")
+    # The first releases wrote the tiers of their own with capitals ("securityOps").
+    return tier.lower() if isinstance(tier, str) and tier else "application"
+
+
+def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:
+    """Compile one policy; one that has no place among the others, or that Antrea refuses, comes out `Policy.broken`."""
+    rules: dict[Direction, tuple[Rule, ...]] = {}
+    rank: tuple[float | str, ...] = (0.0, 0.0)
+    tie: int | None = None
+    broken = ""
+    try:
+        tier, priority = _place(policy, context.snapshot)
+        rank, tie = (tier, priority), round(tier * 10**9 + priority * 10**4)
+        rules = {
+            direction: tuple(
+                one
+                for index, raw in enumerate(entries(policy.spec.get(direction.value), f"spec.{direction}"))
+                for one in _Rules(policy, direction, context).of(raw, f"{direction}[{index}]")
+            )
+            for direction in Direction
+        }
+    except (PolicyError, SelectorError) as error:
+        broken = str(error)
+    return Policy(
+        ref=policy.ref,
+        namespace=policy.ref.namespace,
+        applies_to=applied_to(policy.spec),
+        directions=frozenset(one for one in Direction if policy.spec.get(one.value)),
+        isolates=frozenset(),
+        rules=rules,
+        validity=validity_of(policy),
+        broken=broken,
+        rank=rank,
+        tie=tie,
+    )
+
+
+def _place(policy: PolicyObject, snapshot: Snapshot) -> tuple[float, float]:
+    """The priorities of its tier and its own."""
+    name = _tier_name(policy)
+    tier: Any = next(
+        (
+            each.body["spec"].get("priority")
+            for each in snapshot.others
+            if each.kind == "Tier"
+            and each.group in ANTREA_GROUPS
+            and each.name == name
+            and _has_spec(each.body)
+        ),
+        _TIERS.get(name),
+    )
+    if isinstance(tier, bool) or not isinstance(tier, int):
+        raise PolicyError(f"where the tier {name} stands is not known: it is not among the Tier objects")
+    priority = policy.spec.get("priority")
+    if isinstance(priority, bool) or not isinstance(priority, int | float) or not 1 <= priority <= 10_000:
+        raise PolicyError(f"spec.priority {priority!r} is not a number from 1 to 10000")
+    return float(tier), float(priority)
+
+
+def _has_spec(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("spec"), dict)
+
+
+class _Rules:
+    """What a policy's rules of a direction are compiled with."""
+
+    def __init__(self, policy: PolicyObject, direction: Direction, context: CompileContext) -> None:
+        self.policy = policy
+        self.direction = direction
+        self.context = context
+        self.word = PEER_WORDS[direction]
+
+    def of(self, raw: Any, path: str) -> Iterator[Rule]:
+        """One rule as it is written; several where it means another peer for each namespace."""
+        if not isinstance(raw, dict):
+            raise PolicyError(f"spec.{path} is not an object")
+        kind = raw.get("action")
+        action = _ACTIONS.get(kind) if isinstance(kind, str) else None
+        if action is None:
+            raise PolicyError(f"spec.{path}.action {kind!r} is not one of {', '.join(_ACTIONS)}")
+        traffic = _traffic(raw, path, self.word, every=self.context.traits.every_namesake)
+        own: tuple[Matcher, ...] = ()
+        if not self.policy.spec.get("appliedTo"):
+            own = applied_to({"appliedTo": raw.get("appliedTo")})
+            if not own:
+                raise PolicyError(f"spec.{path}.appliedTo is missing, and the policy has none")
+        raws = entries(raw.get(self.word), f"spec.{path}.{self.word}")
+        peers: list[Peer] = []
+        within: list[tuple[str, tuple[Matcher, ...]]] = []
+        for index, each in enumerate(raws):
+            where = f".{self.word}[{index}]"
+            if not isinstance(each, dict):
+                raise PolicyError(f"spec.{path}{where} is not an object")
+            given = {str(key): value for key, value in each.items() if value is not None}
+            if self._is_self(given):
+                within.append((where, self._pods(given, f"spec.{path}{where}")))
+            else:
+                peers.append(Peer(where, self._peer(given, f"spec.{path}{where}")))
+        if peers or not raws:
+            yield Rule(
+                path=path, action=action, peers=tuple(peers) if raws else None, subject=own, traffic=traffic
+            )
+        for name in sorted(self.context.snapshot.namespaces) if within else ():
+            home = NamespaceNamed(name)
+            same = tuple(Peer(where, (home, *pods)) for where, pods in within)
+            yield Rule(path=path, action=action, peers=same, subject=(*own, home), traffic=traffic)
+
+    def _is_self(self, given: Mapping[str, Any]) -> bool:
+        """Whether a peer means the namespace of the pod that is policed, and nothing that is not looked up here."""
+        spaces = given.get("namespaces")
+        return (
+            isinstance(spaces, dict)
+            and set(spaces) == {"match"}
+            and str(spaces["match"]).lower() == "self"
+            and given.keys() <= {"namespaces", "podSelector"}
+            and len(self.context.snapshot.namespaces) <= _MOST_NAMESPACES
+        )
+
+    def _pods(self, given: Mapping[str, Any], path: str) -> tuple[Matcher, ...]:
+        try:
+            selector = read_selector(given.get("podSelector"))
+        except SelectorError as error:
+            return (Undecidable(f"{path}.podSelector: {error}"),)
+        return (PodSelected(selector),) if selector.requirements else ()
+
+    def _peer(self, given: Mapping[str, Any], path: str) -> tuple[Matcher, ...]:
+        if not given:
+            raise PolicyError(f"{path} names no peer")
+        keys = given.keys()
+        if keys == {"ipBlock"}:
+            return (self._range(given["ipBlock"], f"{path}.ipBlock"),)
+        if keys == {"nodeSelector"}:
+            return (NodeSelected(read_selector(given["nodeSelector"])),)
+        if keys == {"fqdn"}:
+            return (_named(given["fqdn"], f"{path}.fqdn"),)
+        if not keys <= {"namespaceSelector", "podSelector"}:
+            strange = min(keys - {"namespaceSelector", "podSelector"})
+            return (Undecidable(f"whom {path}.{strange} means is not looked up"),)
+        spaces: tuple[Matcher, ...] = ()
+        if "namespaceSelector" in given:
+            spaces = (NamespaceSelected(read_selector(given["namespaceSelector"])),)
+        elif self.policy.ref.namespace is not None:
+            spaces = (NamespaceNamed(self.policy.ref.namespace),)
+        else:
+            spaces = (NamespaceSelected(read_selector({})),)
+        return (*spaces, *self._pods(given, path))
+
+    def _range(self, raw: Any, path: str) -> Matcher:
+        if not isinstance(raw, dict):
+            raise PolicyError(f"{path} is not an object")
+        strange = unknown_field(raw, ("cidr", "except"), path)
+        if strange is not None:
+            return Undecidable(strange)
+        traits = self.context.traits
+        return AddressRange.build(
+            self.context.ranges,
+            (network(raw.get("cidr"), f"{path}.cidr"),),
+            tuple(network(each, f"{path}.except") for each in entries(raw.get("except"), f"{path}.except")),
+            pods=traits.range_pods,
+            nodes=traits.range_nodes,
+        )
+
+
+def _named(raw: Any, path: str) -> Matcher:
+    """Names of hosts outside; one in the cluster's own domain stands for a Service, and so for pods."""
+    if not isinstance(raw, str):
+        raise PolicyError(f"{path} is not text")
+    name = raw.rstrip(".").lower()
+    if name.endswith((".local", ".svc")) or "*" in name.removeprefix("*."):
+        return Undecidable(f"which addresses {raw} stands for is not known")
+    return HostNamed(DomainNames((raw,)))
+
+
+def _traffic(raw: Mapping[str, Any], path: str, word: str, *, every: bool) -> tuple[TrafficMatcher, ...]:
+    """What a rule asks of the traffic; what is not evaluated here, as ``toServices`` and ``l7Protocols``, leaves it unknown."""
+    given = {key: value for key, value in raw.items() if value not in (None, [], {})}
+    strange = unknown_field(given, _OF_RULE | {word}, f"spec.{path}")
+    found: list[TrafficMatcher] = [] if strange is None else [UndecidableTraffic(strange)]
+    asked = [
+        *(
+            _port(each, f"spec.{path}.ports[{n}]", every=every)
+            for n, each in enumerate(entries(raw.get("ports"), f"spec.{path}.ports"))
+        ),
+        *(
+            _protocol(each, f"spec.{path}.protocols[{n}]")
+            for n, each in enumerate(entries(raw.get("protocols"), f"spec.{path}.protocols"))
+        ),
+    ]
+    if asked:
+        found.append(OneOf(tuple(asked)))
+    return tuple(found)
+
+
+def _port(raw: Any, path: str, *, every: bool) -> TrafficMatcher:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{path} is not an object")
+    strange = unknown_field(
+        {key: value for key, value in raw.items() if value is not None}, ("protocol", "port", "endPort"), path
+    )
+    if strange is not None:
+        return UndecidableTraffic(strange)
+    protocol = raw.get("protocol") or "TCP"
+    if protocol not in PORT_PROTOCOLS:
+        raise PolicyError(f"{path}.protocol: {protocol!r} is not TCP, UDP or SCTP")
+    port, end = raw.get("port"), raw.get("endPort")
+    if port is None:
+        return NumberedPorts(protocol)
+    if isinstance(port, str) and not is_digits(port):
+        return NamedPort(port, protocol, every)
+    low = port_number(int(port) if isinstance(port, str) else port, f"{path}.port")
+    high = low if end is None else port_number(end, f"{path}.endPort")
+    if high < low:
+        raise PolicyError(f"{path}.endPort is below the port")
+    return NumberedPorts(protocol, low, high)
+
+
+def _protocol(raw: Any, path: str) -> TrafficMatcher:
+    inner = raw.get("icmp") if isinstance(raw, dict) and set(raw) == {"icmp"} else None
+    if not isinstance(inner, dict) or not inner.keys() <= {"icmpType", "icmpCode"}:
+        return UndecidableTraffic(f"the field {path} is not supported")
+    kinds = [inner.get("icmpType"), inner.get("icmpCode")]
+    if any(each is not None and (isinstance(each, bool) or not isinstance(each, int)) for each in kinds):
+        raise PolicyError(f"{path}.icmp is not a type and a code")
+    return IcmpKind(*kinds)

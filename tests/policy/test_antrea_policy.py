@@ -1,0 +1,202 @@
+"""Antrea's ClusterNetworkPolicy and NetworkPolicy around NetworkPolicy."""
+
+import pytest
+
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Icmp
+from flowdiag.model.objects import Node
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import compile_policies
+from tests.policy.scenes import net_policy, outside, pod, pod_end, raw, snapshot
+
+GROUP = "crd.antrea.io"
+WEB = pod("shop", "web-1", {"app": "web"}, ip="10.0.0.1", ports=[("http", 8080, "TCP")])
+NEAR = pod("shop", "api-1", {"app": "api"}, ip="10.0.0.2")
+FAR = pod("bank", "api-1", {"app": "api"}, ip="10.0.0.3")
+HOST = pod("shop", "agent", {"app": "api"}, ip="192.0.2.1", host_network=True)
+NODE = Node(name="n9", labels={"role": "edge"}, addresses=("192.0.2.9",))
+EDGE = Endpoint(kind=EndpointKind.NODE, name="n9", node=NODE, ip="192.0.2.9")
+INTERNET = outside("203.0.113.9")
+OF_WEB = [{"podSelector": {"matchLabels": {"app": "web"}}}]
+API = {"podSelector": {"matchLabels": {"app": "api"}}}
+BANK = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}}
+SELF = {"namespaces": {"match": "Self"}}
+
+
+def rule(action, *peers, word="from", **more):
+    return {"action": action, **({word: list(peers)} if peers else {}), **more}
+
+
+def acnp(name, priority, *ingress, tier="application", applied=OF_WEB, egress=()):
+    spec = {"priority": priority, "tier": tier, "ingress": list(ingress), "egress": list(egress)}
+    spec |= {"appliedTo": applied} if applied else {}
+    return net_policy(None, name, spec, kind="ClusterNetworkPolicy", group=GROUP, version="v1beta1")
+
+
+def annp(name, priority, *ingress, **more):
+    spec = {"priority": priority, "appliedTo": OF_WEB, "ingress": list(ingress)} | more
+    return net_policy("shop", name, spec, kind="NetworkPolicy", group=GROUP, version="v1beta1")
+
+
+def ask(policies, src, dst=WEB, protocol="TCP", port=8080, *, dialect=Dialect.ANTREA, others=(), **more):
+    state = snapshot([WEB, NEAR, FAR, HOST], policies, nodes={"n9": NODE}, others=tuple(others))
+    ends = [end if isinstance(end, Endpoint) else pod_end(end) for end in (src, dst)]
+    return compile_policies(state, dialect=dialect).evaluate(*ends, protocol, port, **more)
+
+
+CLOSED = net_policy("shop", "closed", {"podSelector": {}})
+OPEN = net_policy("shop", "open", {"podSelector": {}, "ingress": [{}]})
+DROP, ALLOW, PASS = rule("Drop"), rule("Allow"), rule("Pass")
+
+
+@pytest.mark.parametrize(
+    ("policies", "allowed"),
+    [
+        ([acnp("a", 5, DROP), OPEN], False),
+        ([acnp("a", 5, rule("Reject")), OPEN], False),
+        ([acnp("a", 5, ALLOW), CLOSED], True),
+        ([acnp("a", 5, PASS), acnp("b", 9, DROP), OPEN], True),
+        ([acnp("a", 5, PASS), CLOSED], False),
+        ([acnp("a", 5, PASS), acnp("b", 1, DROP, tier="baseline")], False),
+        ([acnp("a", 9, DROP), acnp("b", 5, ALLOW)], True),
+        ([acnp("a", 5, ALLOW), acnp("b", 9, DROP, tier="securityops")], False),
+        ([acnp("a", 5, ALLOW, tier="securityOps"), acnp("b", 1, DROP)], True),
+        ([annp("a", 4.5, ALLOW), acnp("b", 5, DROP)], True),
+        ([acnp("a", 5, DROP), acnp("b", 5, ALLOW)], None),
+        ([acnp("a", 5, DROP, tier="baseline"), OPEN], True),
+        ([acnp("a", 5, DROP, tier="baseline")], False),
+        ([acnp("a", 5, ALLOW, tier="baseline"), CLOSED], False),
+        ([acnp("a", 5)], True),
+        ([acnp("a", 5, rule("Drop", BANK))], True),
+        ([acnp("a", 5, DROP, tier="mine")], None),
+        ([acnp("a", 0, DROP)], None),
+        ([acnp("a", 5, rule("Deny"))], None),
+        ([acnp("a", 5, DROP, applied=None)], None),
+    ],
+)
+def test_tiers_then_priorities_then_rules_and_nothing_is_isolated(policies, allowed):
+    """NetworkPolicy stands before the baseline alone; equal priorities have no order."""
+    assert ask(policies, NEAR).ingress.allowed is allowed
+
+
+def test_a_tier_of_ones_own_stands_where_its_object_says():
+    tier = raw("Tier", "mine", {"priority": 10}, group=GROUP)
+    policies = [acnp("a", 9, DROP, tier="mine"), acnp("b", 1, ALLOW, tier="emergency")]
+
+    assert ask(policies, NEAR, others=[tier]).ingress.allowed is False
+
+
+@pytest.mark.parametrize(
+    ("peer", "near", "far", "internet"),
+    [
+        (API, True, True, False),
+        (BANK, False, True, False),
+        ({**API, **BANK}, False, True, False),
+        (SELF, True, False, False),
+        ({**SELF, **API}, True, False, False),
+        ({"ipBlock": {"cidr": "10.0.0.0/30"}}, True, True, False),
+        ({"ipBlock": {"cidr": "203.0.113.0/24"}}, False, False, True),
+        ({"group": "some"}, None, None, None),
+        ({"serviceAccount": {"name": "run", "namespace": "shop"}}, None, None, None),
+        ({"namespaces": {"sameLabels": ["team"]}}, None, None, None),
+    ],
+)
+def test_whom_a_peer_means(peer, near, far, internet):
+    """A selector of pods alone means every namespace; Self is that of the pod that is policed."""
+    policies = [acnp("a", 5, rule("Allow", peer), rule("Drop"))]
+
+    assert [ask(policies, src).ingress.allowed for src in (NEAR, FAR, INTERNET)] == [near, far, internet]
+
+
+def test_a_namespaced_policys_pods_are_its_own():
+    policies = [annp("a", 5, rule("Drop", API))]
+
+    assert ask(policies, NEAR).ingress.allowed is False
+    assert ask(policies, FAR).ingress.allowed is True
+    assert ask(policies, FAR, NEAR).ingress.allowed is True
+
+
+def test_pods_on_the_nodes_network_and_nodes():
+    """Labels of the first count for nothing; a node is one by its own labels."""
+    apis = acnp("a", 5, egress=[rule("Drop", API, word="to")])
+    nodes = acnp(
+        "a", 5, egress=[rule("Drop", {"nodeSelector": {"matchLabels": {"role": "edge"}}}, word="to")]
+    )
+
+    assert ask([apis], WEB, HOST).egress.allowed is True
+    assert ask([nodes], WEB, EDGE).egress.allowed is False
+    assert ask([nodes], WEB, FAR).egress.allowed is True
+
+
+@pytest.mark.parametrize(
+    ("more", "protocol", "port", "icmp", "allowed"),
+    [
+        ({"ports": [{"protocol": "TCP", "port": 8080}]}, "TCP", 8080, None, False),
+        ({"ports": [{"port": 8000, "endPort": 8080}]}, "TCP", 8080, None, False),
+        ({"ports": [{"port": 8000, "endPort": 8080}]}, "TCP", 8081, None, True),
+        ({"ports": [{"protocol": "UDP"}]}, "UDP", 53, None, False),
+        ({"ports": [{"protocol": "UDP"}]}, "TCP", 53, None, True),
+        ({"ports": [{"port": "http"}]}, "TCP", 8080, None, False),
+        ({"ports": [{"port": 8080, "sourcePort": 1}]}, "TCP", 8080, None, None),
+        ({"ports": [{"port": 8080}]}, "ICMP", None, None, True),
+        ({"protocols": [{"icmp": {"icmpType": 8}}]}, "ICMP", None, Icmp(8, 0), False),
+        ({"protocols": [{"icmp": {"icmpType": 8}}]}, "ICMP", None, Icmp(0, 0), True),
+        ({"protocols": [{"icmp": {}}]}, "TCP", 8080, None, True),
+        ({"protocols": [{"igmp": {}}]}, "TCP", 8080, None, None),
+        ({"l7Protocols": [{"http": {}}]}, "TCP", 8080, None, None),
+        ({"name": "drop", "enableLogging": True, "logLabel": "x"}, "TCP", 8080, None, False),
+    ],
+)
+def test_what_a_rule_asks_of_the_traffic(more, protocol, port, icmp, allowed):
+    found = ask([acnp("a", 5, rule("Drop", **more))], NEAR, WEB, protocol, port, icmp=icmp)
+    assert found.ingress.allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "internet", "far"),
+    [
+        ("www.example.com", None, True),
+        ("*.example.com", None, True),
+        ("api.bank.svc.cluster.local", None, None),
+        ("*example.com", None, None),
+    ],
+)
+def test_names_of_hosts(name, internet, far):
+    """A Service's name stands for pods; without DNS it is not known whose address one is."""
+    policies = [acnp("a", 5, egress=[rule("Drop", {"fqdn": name}, word="to")])]
+
+    assert ask(policies, WEB, INTERNET).egress.allowed is internet
+    assert ask(policies, WEB, FAR).egress.allowed is far
+
+
+def test_a_rules_own_applied_to_is_for_that_rule():
+    rules = [
+        rule("Drop", appliedTo=[{"podSelector": {"matchLabels": {"app": "api"}}}]),
+        rule("Allow", appliedTo=OF_WEB),
+    ]
+    policies = [acnp("a", 5, *rules, applied=None)]
+
+    assert ask(policies, FAR, NEAR).ingress.allowed is False
+    assert ask(policies, FAR, WEB).ingress.allowed is True
+
+
+def test_what_is_applied_to_nodes_or_services_is_for_no_pod():
+    policies = [
+        acnp("a", 5, DROP, applied=[{"nodeSelector": {}}]),
+        acnp("b", 6, DROP, applied=[{"service": {"name": "x"}}]),
+    ]
+
+    assert ask(policies, NEAR).ingress.allowed is True
+
+
+def test_the_rule_that_refuses_is_named_by_its_place():
+    decided = ask([acnp("a", 5, rule("Allow", BANK), rule("Drop", SELF))], NEAR).ingress.decided_by
+
+    assert (decided.policy.name, decided.rule) == ("a", "ingress[1]")
+
+
+def test_where_another_enforces_nobody_knows_what_they_do():
+    policies = [acnp("a", 5, DROP)]
+
+    assert ask(policies, NEAR, dialect=Dialect.KUBERNETES).ingress.allowed is None
+    assert ask(policies, NEAR, FAR, dialect=Dialect.KUBERNETES).ingress.allowed is True
