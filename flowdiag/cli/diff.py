@@ -41,9 +41,10 @@ def command(old: str, new: str, **given: Any) -> int:
     them may be - for standard input.
     """
     from flowdiag.cli.fail_on import check_fail_on, fails
+    from flowdiag.cli.messages import say
     from flowdiag.cli.options import parse_outputs
     from flowdiag.cli.output import check_files, display_options, print_text, raise_failed, write_each
-    from flowdiag.cli.stored import stored_file, whole_report
+    from flowdiag.cli.stored import stored_file, stored_scope, whole_report
     from flowdiag.history import diff_reports
     from flowdiag.model.errors import UsageError
     from flowdiag.report.json_report import json_bytes
@@ -67,6 +68,14 @@ def command(old: str, new: str, **given: Any) -> int:
     for name, report in ((old, before), (new, after)):
         if not report.complete:
             click.echo(f"flowdiag: {name}: made from incomplete input: a problem may be missing", err=True)
+    scopes = stored_scope(old), stored_scope(new)
+    if None not in scopes and scopes[0] != scopes[1]:
+        looked = ", ".join(
+            f"{name} at {scope or 'everything'}" for name, scope in zip((old, new), scopes, strict=True)
+        )
+        say(
+            f"these runs did not look at the same: {looked}; what one of them alone looked at is neither new nor gone"
+        )
     raise_failed(failed)
     return exit_codes.FINDINGS if fails(_dated(after, found), fail_on) else exit_codes.DONE
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowdiag.model.report import Report
 
-__all__ = ["is_history", "stored_file", "stored_report", "whole_report"]
+__all__ = ["is_history", "stored_file", "stored_report", "stored_scope", "whole_report"]
 
 # "audits/history.db@12", "history.db@-2"
 _RUN = re.compile(r"(.+)@(-?\d{1,9})")
@@ -51,8 +51,7 @@ def stored_report(name: str) -> Report:
 
     if name == "-":
         return read_report(read_whole(name, _MOST), name)
-    path = Path(stored_file(name))
-    run = -1 if str(path) == str(Path(name)) else int(name.rpartition("@")[2])
+    path, run = _run_of(name)
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
@@ -67,6 +66,20 @@ def stored_report(name: str) -> Report:
             hint="name a report that was written with -o json=FILE or -o html=FILE, or an audit's history",
         ) from error
     return read_report(data, name)
+
+
+def stored_scope(name: str) -> str | None:
+    """What a run of a history looked at, by the name that `stored_report` takes; ``None`` for other reports."""
+    from flowdiag.history import scope_of_run
+
+    path, run = _run_of(name)
+    return scope_of_run(path, run) if is_history(path) else None
+
+
+def _run_of(name: str) -> tuple[Path, int]:
+    """The file, and the run of it that is meant."""
+    path = Path(stored_file(name))
+    return path, -1 if str(path) == str(Path(name)) else int(name.rpartition("@")[2])
 
 
 def whole_report(name: str) -> Report:

@@ -9,7 +9,7 @@ from flowdiag.history.diff import DiffEntry, ReportDiff, diff_reports
 from flowdiag.history.earlier import OTHER_CLUSTER
 from flowdiag.history.recording import Recorded
 from flowdiag.history.status import Key, Verdicts, compare, keys_of
-from flowdiag.history.store import History, read_run
+from flowdiag.history.store import History, read_run, scope_of_run
 
 __all__ = [
     "OTHER_CLUSTER",
@@ -29,4 +29,5 @@ __all__ = [
     "keys_of",
     "parse_acceptances",
     "read_run",
+    "scope_of_run",
 ]

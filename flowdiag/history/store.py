@@ -27,7 +27,7 @@ from flowdiag.history.status import Key
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import Problem, Report, Severity
 
-__all__ = ["History", "read_run"]
+__all__ = ["History", "read_run", "scope_of_run"]
 
 
 class History:
@@ -164,30 +164,67 @@ def read_run(path: Path, which: int = -1) -> Report:
 
     Args:
         path: a history.
-        which: the run's number, or counted from the last one: -1 is the last, -2 the one before.
+        which: the run's number, or counted from the last one among those of its scope: -1 is the last, -2 the one
+            before.
 
     Raises:
         InputError: the history is not there or unreadable, or has no such run.
     """
+    _, blob = _run(path, which)
+    if blob is None:
+        raise InputError(
+            f"{path}: of that run only the sums are kept", hint=f"the last {KEPT_REPORTS} are whole"
+        )
+    try:
+        return read_kept(inflated(blob), Report)
+    except UnreadableError as error:
+        raise InputError(f"{path}: that run's report cannot be read: {error}") from error
+
+
+def scope_of_run(path: Path, which: int = -1) -> str:
+    """What a run looked at; arguments and errors as of `read_run`."""
+    return _run(path, which)[0]
+
+
+def _run(path: Path, which: int) -> tuple[str, bytes | None]:
+    """A run's scope and packed report."""
+    # From the last run on those that are compared: of an audit by namespaces, the one before is of another namespace.
     query = (
-        "SELECT report FROM run WHERE id = ?"
+        "SELECT scope, report FROM run WHERE id = ?"
         if which >= 0
-        else "SELECT report FROM run ORDER BY id DESC LIMIT 1 OFFSET ?"
+        else "SELECT scope, report FROM run WHERE scope = (SELECT scope FROM run ORDER BY id DESC LIMIT 1) "
+        "ORDER BY id DESC LIMIT 1 OFFSET ?"
     )
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            row = connection.execute(query, (which if which >= 0 else -which - 1,)).fetchone()
+        try:
+            row = _row(path, "mode=ro", query, which)
+        except sqlite3.OperationalError as error:
+            if not _beside_nobody(path, error):
+                raise
+            row = _row(path, "mode=ro&immutable=1", query, which)
     except sqlite3.Error as error:
         raise InputError(f"{path}: not readable as a history: {error}") from error
     if row is None:
         raise InputError(
             f"{path}: there is no such run", hint="@12 is run 12, @-1 the last, @-2 the one before"
         )
-    if row[0] is None:
-        raise InputError(
-            f"{path}: of that run only the sums are kept", hint=f"the last {KEPT_REPORTS} are whole"
-        )
-    try:
-        return read_kept(inflated(row[0]), Report)
-    except UnreadableError as error:
-        raise InputError(f"{path}: that run's report cannot be read: {error}") from error
+    return row
+
+
+def _row(path: Path, how: str, query: str, which: int) -> tuple[str, bytes | None] | None:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+        found: tuple[str, bytes | None] | None = connection.execute(
+            query, (which if which >= 0 else -which - 1,)
+        ).fetchone()
+    return found
+
+
+def _beside_nobody(path: Path, error: sqlite3.OperationalError) -> bool:
+    """Whether SQLite only wanted its files beside a history that nobody writes to, where none may be made.
+
+    The audits' user owns the folder, and others read.
+    """
+    log = Path(f"{path}-wal")
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and not (
+        log.exists() and log.stat().st_size
+    )

@@ -404,6 +404,20 @@ def test_show_and_diff_read_a_history(audit, tmp_path, capfd):
     assert "no such run" in capfd.readouterr().err
 
 
+def test_diff_says_that_two_runs_looked_at_different_things(audit, tmp_path, capfd):
+    """What the audit of one namespace does not show is not gone."""
+    audit(DENY, "-n", "backend")
+    audit(DENY)
+    history = tmp_path / "history.db"
+
+    _run(["diff", f"{history}@1", f"{history}@2"], "flowdiag")
+    apart = capfd.readouterr().err
+    _run(["diff", f"{history}@2", str(history)], "flowdiag")
+
+    assert f"did not look at the same: {history}@1 at namespace=backend, {history}@2 at everything" in apart
+    assert not capfd.readouterr().err
+
+
 def test_diff_of_two_audits_leaves_out_what_was_gone_already(audit, day, tmp_path, capfd):
     """A report names what went with its run; that is no problem of the run."""
     history = tmp_path / "history.db"

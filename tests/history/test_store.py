@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 import sample_reports
 from msgspec.structs import replace
 
-from flowdiag.history import History, HistoryError, read_run
+from flowdiag.history import History, HistoryError, read_run, scope_of_run
 from flowdiag.history.database import MIGRATIONS, identity, replace_database
 from flowdiag.model.errors import InputError, UsageError
 from flowdiag.model.report import Severity, Status, general_warning
@@ -435,6 +435,36 @@ class TestReading:
         assert read_run(path, -2).created == read_run(path, 2).created
         with pytest.raises(InputError, match="no such run"):
             read_run(path, 9)
+
+    def test_the_run_before_is_the_last_ones_own(self, path):
+        """Of audits by namespaces, the one before in time looked at another namespace."""
+        for scope, report in (("a", dns_story()), ("b", mixed()), ("a", empty()), ("b", dns_story())):
+            record(path, report, scope=scope)
+
+        assert read_run(path, -2).created == mixed().created
+        assert scope_of_run(path, -1) == scope_of_run(path, 2) == "b"
+        with pytest.raises(InputError, match="no such run"):
+            read_run(path, -3)
+
+    @pytest.mark.parametrize("name", ["SQLITE_READONLY", "SQLITE_CANTOPEN"])
+    def test_who_may_only_read_its_folder_reads_it_too(self, path, monkeypatch, name):
+        """SQLite wants to make files beside a history in WAL mode, also to read it; with a log there it has to."""
+        record(path, dns_story())
+        connect = sqlite3.connect
+
+        def in_a_folder_of_others(address, **options):
+            if "immutable" not in address:
+                error = sqlite3.OperationalError("attempt to write a readonly database")
+                error.sqlite_errorcode = getattr(sqlite3, name)
+                raise error
+            return connect(address, **options)
+
+        monkeypatch.setattr(sqlite3, "connect", in_a_folder_of_others)
+
+        assert read_run(path).created == dns_story().created
+        Path(f"{path}-wal").write_bytes(b"x")
+        with pytest.raises(InputError, match="readonly"):
+            read_run(path)
 
     def test_what_is_no_history_is_an_error(self, path):
         """Reading never makes or moves a file."""
