@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from flowdiag.ingest.ahead import Ahead, Steps, has_core_to_spare
@@ -57,30 +58,45 @@ def blocks(
 
     A damaged stream gives what came before the damage.
     """
-    skim = skim_of(part, parser)
-    if skim is not None:
-        by_extension = skim.rows(ahead=ahead, progress=progress, counted=counted)
-        yield from _as_blocks(by_extension, enveloped=False, final=False)
-        progress = _behind(progress, skim.rest.start - part.start)
-        part = skim.rest
-    try:
-        stream = _opened(part)
-    except OSError as error:
-        problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
-        return
-    guarded = _Guarded(stream, part, problems, progress)
-    try:
-        marks = None if skim is None else skim.marks
-        rows = _rows(part, parser, context, guarded, problems, read_bytes, counted, owners, marks)
+    read = _read(part, parser, context, problems, read_bytes, progress, counted, owners, ahead=ahead)
+    with closing(read):
+        rows: Iterator[Rows] = read
         starts: RecordStart | None = getattr(parser, "record_start", None)
         if starts is not None and not parser.document:
             rows = _by_record(rows, starts)
             if part.only_denied and not parser.sequential and hasattr(parser, "record_mark"):
                 rows = skimmed(rows, parser)
-        final = part.end is None
-        yield from _as_blocks(rows, enveloped=bool(part.stack), final=final)
-    finally:
-        stream.close()
+        yield from _as_blocks(rows, enveloped=bool(part.stack), final=part.end is None)
+
+
+def _read(
+    part: Part,
+    parser: Any,
+    context: ParseContext,
+    problems: list[InputProblem],
+    read_bytes: int | None,
+    progress: Callable[[int], None] | None,
+    counted: Callable[[int], None] | None,
+    owners: Owners | None,
+    *,
+    ahead: bool,
+) -> Generator[Rows]:
+    """The lines: what the extension finds, and behind it what is read in Python."""
+    skim = skim_of(part, parser)
+    stream: Readable
+    try:
+        stream = _opened(part) if skim is None else skim.stream
+    except OSError as error:
+        problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
+        return
+    with closing(stream):
+        marks = None
+        if skim is not None:
+            yield from skim.rows(ahead=ahead, progress=progress, counted=counted)
+            progress = _behind(progress, skim.rest.start - part.start)
+            part, marks = skim.rest, skim.marks
+        guarded = _Guarded(stream, part, problems, progress)
+        yield from _rows(part, parser, context, guarded, problems, read_bytes, counted, owners, marks)
 
 
 def _behind(progress: Callable[[int], None] | None, done: int) -> Callable[[int], None] | None:

@@ -7,10 +7,9 @@ the work, and Python reads on from there: either way the same lines come out.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from typing import Any
+from contextlib import ExitStack, closing
+from typing import Any, BinaryIO
 
 from msgspec.structs import replace
 
@@ -70,12 +69,17 @@ def skim_of(part: Part, parser: Any) -> Skim | None:
     source = part.source
     if source.kind is not Kind.PLAIN or source.remote or part.stack or part.among:
         return None
-    try:
-        head = _short_lines(_head(part))
-    except OSError:
-        return None  # whoever opens it in Python says why
-    marks = parser.denied_marks(head) if head else None
-    return Skim(part, tuple(marks)) if marks and can_look_for(marks) else None
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(open(source.path, "rb"))  # noqa: PTH123 - pathlib costs start-up
+            head = _short_lines(_head(part, file))
+        except OSError:
+            return None  # whoever opens it in Python says why
+        marks = parser.denied_marks(head) if head else None
+        if not marks or not can_look_for(marks):
+            return None
+        opened.pop_all()
+        return Skim(part, tuple(marks), file)
 
 
 class Skim:
@@ -84,12 +88,15 @@ class Skim:
     Args:
         part: of a plain file on disk.
         marks: what its lines must hold.
+        stream: the file, open; the caller closes it.
     """
 
-    def __init__(self, part: Part, marks: tuple[bytes, ...]) -> None:
+    def __init__(self, part: Part, marks: tuple[bytes, ...], stream: BinaryIO) -> None:
         self._part = part
         self.marks = marks
         """As given."""
+        self.stream = stream
+        """As given; where `rest` begins once `rows` has ended.  By its path another file may be found then."""
         self.rest = part
         """What Python has to read once `rows` has ended; mostly nothing."""
 
@@ -108,28 +115,23 @@ class Skim:
             counted: told how many lines were looked at, time and again.
         """
         part = self._part
-        try:
-            file = os.open(part.source.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError:
-            return  # as in `skim_of`
-        try:
-            found = self._found(file)
-            if ahead and part.size >= _WORTH_A_THREAD:
-                found = in_thread(found, _WAITING)
-            with closing(found):
-                for rows, place, lines in found:
-                    self.rest = replace(self.rest, start=place, first_line=self.rest.first_line + lines)
-                    if counted is not None:
-                        counted(lines)
-                    if progress is not None:
-                        progress(place - part.start)
-                    yield rows
-        finally:
-            os.close(file)
+        found = self._found()
+        if ahead and part.size >= _WORTH_A_THREAD:
+            found = in_thread(found, _WAITING)
+        with closing(found):
+            for rows, place, lines in found:
+                self.rest = replace(self.rest, start=place, first_line=self.rest.first_line + lines)
+                if counted is not None:
+                    counted(lines)
+                if progress is not None:
+                    progress(place - part.start)
+                yield rows
+        self.stream.seek(self.rest.start)
 
-    def _found(self, file: int) -> Generator[tuple[Rows, int, int]]:
+    def _found(self) -> Generator[tuple[Rows, int, int]]:
         """Marked lines, where the line behind them begins, and how many lines were looked at for them."""
         extension: Any = native()
+        file = self.stream.fileno()
         at, line, over = self._part.start, self._part.first_line, False
         end = -1 if self._part.end is None else self._part.end
         while not over:
@@ -145,15 +147,14 @@ class Skim:
             line += lines
 
 
-def _head(part: Part) -> bytes:
+def _head(part: Part, stream: BinaryIO) -> bytes:
     """The first lines of a part, if they are lines as they stand; else nothing.
 
     Raises:
         OSError: they cannot be read.
     """
-    with open(part.source.path, "rb") as stream:  # noqa: PTH123 - pathlib costs start-up
-        stream.seek(part.start)
-        head = stream.read(min(SKIMMING_BYTES, part.size))
+    stream.seek(part.start)
+    head = stream.read(min(SKIMMING_BYTES, part.size))
     if part.start == 0 and (encoding_of(head) != (None, 0) or line_end_of(head[:SEPARATOR_HEAD]) is not None):
         return b""
     return head[: head.rfind(b"\n") + 1]

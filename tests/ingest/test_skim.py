@@ -15,7 +15,7 @@ from flowdiag.ingest import skim as skim_module
 from flowdiag.ingest.ahead import in_thread
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.parts import parts_of
-from flowdiag.parserkit import cut_lines
+from flowdiag.parserkit import cut_lines, native
 
 pytestmark = pytest.mark.skipif(
     not skim_module.extension_skims(), reason="the extension is not installed, or cannot skim here"
@@ -34,35 +34,58 @@ class Words:
         return None if head.startswith(b"all") else (b"DENY", b"lost_", b"n")
 
 
-def read(path, monkeypatch, *, extension: bool, part_bytes: int = 1 << 40, ahead: bool = False):
-    """Lines with their numbers, the problems, lines counted, bytes told, and how many blocks."""
-    monkeypatch.setattr(skim_module, "native", skim_module.native if extension else lambda: None)
+class Records(Words):
+    """Lines that begin with a blank belong to the record before them."""
+
+    marks_whole_records: ClassVar[bool] = True
+
+    def record_start(self, line: bytes) -> bool:
+        return not line.startswith(b" ")
+
+
+def read(
+    path,
+    monkeypatch,
+    *,
+    extension: bool,
+    part_bytes: int = 1 << 40,
+    ahead: bool = False,
+    parser: Words | None = None,
+):
+    """Lines with their numbers, the problems, lines counted, bytes told, and which blocks are an input's last."""
+    parser = parser or Words()
+    monkeypatch.setattr(skim_module, "native", native if extension else lambda: None)
     monkeypatch.setattr(skim_module, "_WORTH_A_THREAD", 0)
     found: list[tuple[int, bytes]] = []
+    last: list[bool] = []
     problems: list[InputProblem] = []
     counted: list[int] = []
     told: list[int] = []
     with Gathered([str(path)]) as gathered:
         (source,) = gathered.sources
         detection = Detection(source=source, kind=InputKind.EVIDENCE, parser="words", hint=Hint())
-        monkeypatch.setattr("flowdiag.ingest.parts.parser_named", lambda _: Words())
+        monkeypatch.setattr("flowdiag.ingest.parts.parser_named", lambda _: parser)
         for part in parts_of(detection, ReadOptions(only_denied=True), part_bytes):
             done: list[int] = []
             for block in blocks(
                 part,
-                Words(),
+                parser,
                 part.context(),
                 problems,
                 progress=done.append,
                 counted=counted.append,
                 ahead=ahead,
             ):
+                last.append(block.last)
+                starts = getattr(parser, "record_start", None)
+                assert starts is None or starts(block.data)
                 found += [
                     (block.of_line(index).line, line) for index, line in enumerate(cut_lines(block.data))
                 ]
             assert done == sorted(done)
             told.append(done[-1] if done else 0)
-    return found, problems, sum(counted), told
+    assert not any(last[:-1])
+    return found, problems, sum(counted), told, last[-1:]
 
 
 PIECES = {
@@ -106,6 +129,39 @@ def test_the_same_lines_come_out(tmp_path_factory, pieces, first, part, ahead):
         wanted = read(path, patched, extension=False, part_bytes=part)
     with pytest.MonkeyPatch.context() as patched:
         assert read(path, patched, extension=True, part_bytes=part, ahead=ahead) == wanted
+
+
+def test_records_are_not_cut(tmp_path, monkeypatch):
+    """Nor is what a parser does at the end of an input left out, where a newline ends it."""
+    path = tmp_path / "f"
+    record = b"DENY a\n DENY its layer\n DENY another\n"
+    path.write_bytes(record * 30_000)
+    wanted = read(path, monkeypatch, extension=False, parser=Records())
+    assert wanted[-1] == [True]
+
+    assert read(path, monkeypatch, extension=True, parser=Records()) == wanted
+
+
+@pytest.mark.parametrize("rotated", [True, False], ids=["renamed", "removed"])
+def test_what_is_at_a_place_later_is_not_read(tmp_path, monkeypatch, rotated):
+    """A log that is rotated while it is read is read to its end, and nothing of the next one is."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DENY a\n" * 100_000 + b"DENY cut")
+    monkeypatch.setattr("flowdiag.ingest.parts.parser_named", lambda _: Words())
+    problems: list[InputProblem] = []
+    lines = 0
+    with Gathered([str(path)]) as gathered:
+        (source,) = gathered.sources
+        detection = Detection(source=source, kind=InputKind.EVIDENCE, parser="words", hint=Hint())
+        (part,) = parts_of(detection, ReadOptions(only_denied=True), 1 << 40)
+        for block in blocks(part, Words(), part.context(), problems):
+            if not lines:
+                path.unlink()
+                if rotated:
+                    path.write_bytes(b"DENY another file's\n" * 100_000)
+            lines += len(cut_lines(block.data))
+
+    assert (lines, problems) == (100_001, [])
 
 
 def test_only_what_is_no_plain_line_is_left_to_python(tmp_path, monkeypatch):
