@@ -390,7 +390,7 @@ def test_impersonation_is_sent_with_every_request(cluster, kubeconfig, tmp_path)
 
 
 def test_an_exec_credential_plugin_gives_the_token(cluster, tmp_path):
-    """As cloud kubeconfigs have it; one that fails leaves no credentials, and is named."""
+    """As cloud kubeconfigs have it; where one fails, that is what is said, and nobody is asked without credentials."""
     plugin = tmp_path / "plugin"
     credential = {
         "apiVersion": "client.authentication.k8s.io/v1",
@@ -409,10 +409,29 @@ def test_an_exec_credential_plugin_gives_the_token(cluster, tmp_path):
     kubeconfig = cluster.kubeconfig(tmp_path / "kubeconfig", user=user)
 
     assert answer(flowdiag(*ASK, KUBECONFIG=kubeconfig))["allowed"] is False
-    plugin.write_text(f"#!{sys.executable}\nraise SystemExit('no login')\n")
+    plugin.write_text(f"#!{sys.executable}\nraise SystemExit('no login,\\nAuthorization: Bearer hunter2')\n")
+    cluster.seen.clear()
     done = process(*ASK, KUBECONFIG=kubeconfig)
     assert done.returncode == 4
-    assert "no login" in done.stderr
+    assert done.stderr.startswith(
+        "flowdiag: the credential plugin plugin of the kubeconfig gave no credentials: it ended with 1: no login, "
+    )
+    assert "hunter2" not in done.stderr
+    assert not cluster.seen
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("/nonexistent/plugin", "No such file"), ("true", "failed to decode process output")],
+)
+def test_an_exec_credential_plugin_that_gives_nothing_is_the_error(cluster, tmp_path, command, words):
+    """One that is not installed, or says something else."""
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command}}
+    done = flowdiag(*ASK, KUBECONFIG=cluster.kubeconfig(tmp_path / "kubeconfig", user=user))
+
+    assert done.returncode == 4
+    assert "gave no credentials: " in done.stderr
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize("how", ["proxy-url", "HTTP_PROXY"])

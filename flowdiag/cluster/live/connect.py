@@ -17,6 +17,7 @@ from typing import Any
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.live.api import RETRIES, Api
 from flowdiag.cluster.live.options import ClusterOptions
+from flowdiag.cluster.live.plugins import plugin_heard
 from flowdiag.cluster.yamlsafe import YamlError, read_documents
 from flowdiag.model.errors import ClusterError, InputError, UsageError
 from flowdiag.model.whole import read_whole
@@ -112,14 +113,15 @@ def _from_kubeconfig(
             raise ClusterError(
                 f"{files}: no context is called {context!r}", hint="see them: kubectl config get-contexts"
             )
-        load_kube_config(
-            config_file=files, context=context, client_configuration=configuration, persist_config=False
-        )
+        user = _named(merged.value.get("users"), str(entry.get("user")), "user") or {}
+        with plugin_heard(user):
+            load_kube_config(
+                config_file=files, context=context, client_configuration=configuration, persist_config=False
+            )
     except yaml.YAMLError as error:
         raise ClusterError(f"{files}: not YAML ({error.__class__.__name__})") from error
     except (ConfigException, OSError, AttributeError, TypeError, KeyError, ValueError) as error:
         raise ClusterError(f"{files}: {_plain(error)}", hint="kubectl config view checks it") from error
-    user = _named(merged.value.get("users"), str(entry.get("user")), "user") or {}
     namespace = entry.get("namespace")
     return context, str(namespace) if namespace else None, user
 
