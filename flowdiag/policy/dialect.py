@@ -82,6 +82,7 @@ _BY_CNI = {
     "aws-vpc-cni": Dialect.AWS,
     "ovn": Dialect.OVN,
     "ovn-kubernetes": Dialect.OVN,
+    "kube-ovn": Dialect.OVN,
     "antrea": Dialect.ANTREA,
     "gke": Dialect.GKE,
     "gke-dataplane-v2": Dialect.GKE,

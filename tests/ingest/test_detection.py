@@ -57,6 +57,32 @@ DROP = Fake("drop-log", b"DROP", 0.95)
 LINE = b"2026-01-05T10:00:00Z stdout F DROP a b\n"
 
 
+ACL = (
+    b'2026-01-05T10:00:00.229Z|00394|acl_log(ovn_pinctrl0)|INFO|name="%s", verdict=drop, severity=warning, '
+    b"direction=to-lport: udp,vlan_tci=0x0000,dl_src=00:00:00:21:b7:d1,dl_dst=00:00:00:8d:0b:86,nw_src=10.16.0.10,"
+    b"nw_dst=10.16.0.7,nw_tos=0,nw_ecn=0,nw_ttl=63,tp_src=54343,tp_dst=53\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "cni"),
+    [
+        (b"np/default-deny-ingress.kube-system/IPv4/0", "kube-ovn"),
+        (b"cnp/tenants/ingress/IPv4/1", "kube-ovn"),
+        (b"NP:shop:Ingress", "ovn-kubernetes"),
+        (b"shop_np", "ovn-kubernetes"),
+    ],
+)
+def test_a_format_of_several_cnis_is_whose_its_records_are(tmp_path, name, cni):
+    """Kube-OVN logs as OVN-Kubernetes does, and names its ACLs in its own way."""
+    path = tmp_path / "acl.log"
+    path.write_bytes(ACL % name * 3)
+    with Gathered([str(path)]) as gathered:
+        (found,), _ = detect_all(gathered, ReadOptions())
+
+    assert (found.parser, found.cni) == ("ovn-acl", cni)
+
+
 def test_wrappers_are_peeled_even_where_the_parser_searches_inside_lines(tmp_path):
     """A parser that likes the wrapped form as well still gets the peeled one, with node and time beside."""
     path = tmp_path / "f"

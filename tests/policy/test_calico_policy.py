@@ -671,6 +671,7 @@ class TestBesidePolicies:
         ([], ["cilium.io", "projectcalico.org"], Dialect.KUBERNETES),
         ([], [], Dialect.KUBERNETES),
         (["weave"], [], Dialect.KUBERNETES),
+        (["kube-ovn"], [], Dialect.OVN),
     ],
 )
 def test_the_dialect_is_read_off_the_evidence_first_and_the_objects_second(seen, groups, dialect):

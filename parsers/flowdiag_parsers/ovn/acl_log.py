@@ -95,6 +95,8 @@ def _quick() -> re.Pattern[bytes]:
 
 _PAIR = re.compile(r"(?:^|,)([a-z][a-z0-9_]{1,20})=([^,\s]{0,80})")
 _SNIFF = re.compile(rb"\|(?:binding|lflow|pinctrl)\|(?:INFO|WARN|ERR)\|")
+# 'name="np/default-deny-ingress.kube-system/IPv4/0", verdict=drop'   Kube-OVN 1.10 and later, `acl_name`
+_OF_KUBE_OVN = re.compile(rb"\bname=\"?(?:np|b?anp|cnp)/[^\",\n]{1,256}\"?, verdict=")
 _BARE_SNIFF = re.compile(rb"^name=\"?[^\",\n]{1,256}\"?, verdict=[a-z]{4,6}, severity=", re.MULTILINE)
 # "acl_log(ovn_pinctrl0)|WARN|Dropped 47 log messages in last 12 seconds (most recently, 1 seconds ago) due to excessive rate"   OVS vlog
 _DROPPED = re.compile(r"Dropped (?P<lost>\d{1,12}) log messages in last (?P<seconds>\d{1,9}) seconds?")
@@ -129,6 +131,11 @@ class OvnAcl:
     # A second that is full of lines is told across blocks.
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
+
+    @staticmethod
+    def cni_in(head: bytes) -> str | None:
+        """Kube-OVN's names of ACLs are its own."""
+        return "kube-ovn" if seek(_OF_KUBE_OVN, head, b"np/") is not None else OvnAcl.cni
 
     def sniff(self, head: bytes) -> float:
         """``|acl_log(`` is a mark; other modules of ovn-controller nearly are."""
