@@ -15,6 +15,7 @@ __all__ = [
     "bounded",
     "cells",
     "csv_text",
+    "fitted",
     "harmless",
     "json_escaped",
     "json_in_page",
@@ -116,6 +117,39 @@ def bounded(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:head]}…({len(text) - keep} more)…{text[len(text) - (keep - head) :]}"
 
 
+_NAME = 32
+"""Characters that are left of a name at least."""
+
+
+def fitted(text: str, limit: int, *, ascii_only: bool = False) -> str:
+    """A sentence whose longest words are cut in the middle until it has at most `limit` characters.
+
+    What is long in a sentence of flowdiag's are names; a cut through the sentence takes words away that say what
+    these have to do with each other.  As it is where that is not enough: whoever shows it bounds it.
+    """
+    over = len(text) - limit
+    if over <= 0:
+        return text
+    words = text.split(" ")
+    lengths = sorted((len(word) for word in words if len(word) > _NAME), reverse=True)
+    if sum(lengths) - _NAME * len(lengths) < over:
+        return text
+    # The longest are cut to the length of the next, until enough is gone.
+    width = lengths[0]
+    for number, following in enumerate([*lengths[1:], _NAME], start=1):
+        if (width - following) * number >= over:
+            width -= -(-over // number)
+            break
+        over -= (width - following) * number
+        width = following
+    mark = "..." if ascii_only else "…"
+    tail = (width - len(mark)) // 2
+    head = width - len(mark) - tail
+    return " ".join(
+        word if len(word) <= width else f"{word[:head]}{mark}{word[len(word) - tail :]}" for word in words
+    )
+
+
 def cells(text: str) -> int:
     """Columns that `text` takes on a terminal."""
     from rich.cells import cell_len
@@ -161,7 +195,7 @@ _AROUND = re.compile(r"([(\"']*)(.*?)([)\"',.;:?]*)", re.DOTALL)
 def markdown_phrase(text: str, limit: int = MAX_TEXT) -> str:
     """A sentence that may hold names: plain words stay, anything else becomes a code span."""
     words: list[str] = []
-    for word in visible(text, limit).split(" "):
+    for word in visible(fitted(text, limit), limit).split(" "):
         match = _AROUND.fullmatch(word)
         before, core, after = match.groups() if match else ("", word, "")
         number = core.isdigit() and after and not words

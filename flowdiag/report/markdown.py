@@ -54,6 +54,8 @@ _EVIDENCE_CHARS = 400
 _WARNINGS = 2
 _LIMITS = 4
 _COMMAND_CHARS = 4000
+_SENTENCE = 1_500
+"""Characters of a sentence: one that names six objects stands whole."""
 
 
 class MarkdownReporter:
@@ -127,7 +129,7 @@ def problem_markdown(
         folded: the problems that it explains.
     """
     status = f", {problem.status}" if problem.status else ""
-    title = markdown_phrase(problem.title, 300)
+    title = markdown_phrase(problem.title)
     source, destination = (markdown_code(end_text(end), 160) for end in (problem.source, problem.destination))
     port = markdown_code(port_text(problem.protocol, problem.port, problem.icmp), 60)
     direction = markdown_phrase(problem.direction or "direction not recorded", 40)
@@ -141,18 +143,22 @@ def problem_markdown(
         ends = f"{source} → {destination} {port}{_others(problem)}"
         lines.append(f"- {ends}, {direction}, {markdown_code(reason_word(problem), 80)}")
     if problem.summary and not problem.nearest:
-        lines.append(f"- {markdown_phrase(problem.summary, 600)}")
+        lines.append(f"- {markdown_phrase(problem.summary, _SENTENCE)}")
     lines.extend(_refused_by(problem, clock))
     fix = problem.counterfactual
     if fix is not None:
-        lines.append(f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), 400)}; {_radius(problem, fix)}")
+        lines.append(
+            f"- Fix: {markdown_phrase(fix.summary.rstrip('. '), _SENTENCE)}; {_radius(problem, fix)}"
+        )
     elif problem.advice:
-        lines.append(f"- {capital(markdown_phrase(problem.advice, 500))}")
+        lines.append(f"- {capital(markdown_phrase(problem.advice, _SENTENCE))}")
     back = problem.revert
     if back is not None:
-        lines.append(f"- Or: {markdown_phrase(back.summary.rstrip('. '), 400)}; {_radius(problem, back)}")
+        lines.append(
+            f"- Or: {markdown_phrase(back.summary.rstrip('. '), _SENTENCE)}; {_radius(problem, back)}"
+        )
     if problem.joined:
-        text = markdown_phrase(problem.joined.summary.rstrip(". "), 400)
+        text = markdown_phrase(problem.joined.summary.rstrip(". "), _SENTENCE)
         lines.append(f"- Joined: {text}; {_radius(problem, problem.joined)}")
     lines.extend(f"- {capital(markdown_phrase(note, 300))}" for note in problem.notes[:2])
     if folded:

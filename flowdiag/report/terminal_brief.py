@@ -51,7 +51,7 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     if problem.explained_by is not None:
         _row(screen, "explained by", cause_text(report, problem.explained_by))
     if problem.code in _TOLD_BY_SUMMARY and problem.summary:
-        _row(screen, "what", screen.name(problem.summary, 500), rows=3)
+        _row(screen, "what", screen.phrase(problem.summary, 500), rows=3)
     _policies(screen, problem)
     _otherwise(screen, problem)
     _fix(screen, problem)
@@ -211,13 +211,13 @@ def _miss(miss: Miss) -> str:
 def _fix(screen: Screen, problem: Problem) -> None:
     fix = problem.counterfactual
     if fix is not None:
-        _row(screen, "fix", screen.name(fix.summary.rstrip(". "), 300), rows=3)
+        _row(screen, "fix", screen.phrase(fix.summary.rstrip(". "), 300), rows=3)
         _row(screen, "", _proof(problem, fix), rows=2)
     elif problem.advice:
         # Where a rule came near, what it misses says more.
-        _row(screen, "advice", screen.name(problem.advice, 500), rows=3)
+        _row(screen, "advice", screen.phrase(problem.advice, 500), rows=3)
     if problem.revert is not None:
-        _row(screen, "or", screen.name(problem.revert.summary.rstrip(". "), 300))
+        _row(screen, "or", screen.phrase(problem.revert.summary.rstrip(". "), 300))
 
 
 def _proof(problem: Problem, fix: Counterfactual) -> str:
@@ -258,7 +258,7 @@ def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
         number, other = folded[0]
         more = f" and {len(folded) - 1} more: --all" if len(folded) > 1 else ""
         told = f" ({what_text(other, other.count)}){more}"
-        _row(screen, "explains", f"{number} {screen.name(other.title, 120)}", told)
+        _row(screen, "explains", f"{number} {screen.phrase(other.title, 120)}", told)
 
 
 def _stopped(screen: Screen, problem: Problem) -> None:

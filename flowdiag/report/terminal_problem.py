@@ -54,6 +54,8 @@ _LABELS = 14
 _INDENT = 3
 _CONNECTIONS = 12
 _RECORD_ROWS = 5
+_SENTENCE = 2_000
+"""Characters of a sentence: one that names eight objects stands whole."""
 """Lines that a record gets without `Options.all`."""
 _UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
 _NO_POLICY = "nothing: enforcement is on without a policy"
@@ -82,7 +84,7 @@ def compact(screen: Screen, report: Report, problem: Problem, number: int) -> No
         room = screen.width - _INDENT - len("fix  ")
         screen.put(
             "fix  ",
-            screen.ended(screen.name(problem.counterfactual.summary.rstrip(". "), 300), room),
+            screen.ended(screen.phrase(problem.counterfactual.summary.rstrip(". "), 300), room),
             indent=_INDENT,
         )
 
@@ -116,7 +118,7 @@ def full(screen: Screen, report: Report, problem: Problem, number: int) -> None:
     )
     _ends(screen, problem)
     if problem.summary and not (problem.nearest and problem.code in _TOLD_BY_RULES):
-        _field(screen, "what", [screen.own(screen.name(problem.summary, 900))])
+        _field(screen, "what", [screen.own(screen.phrase(problem.summary, _SENTENCE))])
     if problem.explained_by is not None:
         _field(screen, "explained by", [screen.name(cause_text(report, problem.explained_by))])
     _policies(screen, problem)
@@ -137,7 +139,7 @@ def title(screen: Screen, report: Report, problem: Problem, number: int) -> None
             (f"{number:>{len(str(len(report.problems)))}} ", "bold"),
             (f"{SEVERITY_WORD[problem.severity]}", _STYLE[problem.severity]),
             (f"  {screen.name(problem.code, 20)}  ", ""),
-            (screen.name(problem.title, 240), "bold"),
+            (screen.phrase(problem.title, 240), "bold"),
         ],
         (f"{problem.confidence}{status}", "italic"),
         indent=1,
@@ -218,15 +220,15 @@ def _fix(screen: Screen, problem: Problem) -> None:
     fix = problem.counterfactual
     if fix is None:
         if problem.advice:
-            _field(screen, "advice", [screen.name(problem.advice, 500)])
+            _field(screen, "advice", [screen.phrase(problem.advice, _SENTENCE)])
         _others(screen, problem)
         return
     proof = proof_text(problem, fix)
-    summary = screen.name(fix.summary.rstrip(". "), 300)
+    summary = screen.phrase(fix.summary.rstrip(". "), _SENTENCE)
     _field(screen, "fix", [f"{summary} ({proof}; {_radius(screen, fix)})"])
     _others(screen, problem)
     if problem.advice:
-        _field(screen, "advice", [screen.name(problem.advice, 500)])
+        _field(screen, "advice", [screen.phrase(problem.advice, _SENTENCE)])
 
 
 def _others(screen: Screen, problem: Problem) -> None:
@@ -234,7 +236,7 @@ def _others(screen: Screen, problem: Problem) -> None:
     for word, change in mends(problem):
         if change is problem.counterfactual:
             continue
-        text = screen.name(change.summary.rstrip(". "), 300)
+        text = screen.phrase(change.summary.rstrip(". "), _SENTENCE)
         _field(screen, word, [f"{text} ({proof_text(problem, change)})", _radius(screen, change)])
 
 
@@ -271,7 +273,7 @@ def consequences(report: Report, problem: Problem) -> list[tuple[int, Problem]]:
 
 def _consequences(screen: Screen, report: Report, problem: Problem) -> None:
     lines = [
-        f"{number} {screen.name(other.title, 120)} ({what_text(other, other.count)})"
+        f"{number} {screen.phrase(other.title, 120)} ({what_text(other, other.count)})"
         for number, other in consequences(report, problem)
     ]
     if lines:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.report.escape import bounded, cells, csv_text, json_in_page, middle, visible, visible_block
+from flowdiag.report.escape import (
+    bounded,
+    cells,
+    csv_text,
+    fitted,
+    json_in_page,
+    middle,
+    visible,
+    visible_block,
+)
 
 
 @given(st.text(st.characters(exclude_categories=())))
@@ -60,6 +69,40 @@ def test_a_name_cut_in_the_middle_fits_and_keeps_both_ends(text: str, width: int
     if cells(text) > width > 12:
         assert text.startswith(cut.split("…")[0])
         assert text.endswith(cut.split("…")[-1])
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@given(
+    st.lists(st.text(st.sampled_from("ab-/é"), min_size=1, max_size=90), min_size=1, max_size=9), st.data()
+)
+def test_the_longest_names_of_a_sentence_are_cut_and_no_word_is_lost(ascii_only, words, data) -> None:
+    """Down to what is enough, so that the words between the names stay; else it is as it was."""
+    text = " ".join(words)
+    limit = data.draw(st.integers(1, len(text) + 5))
+    cut = fitted(text, limit, ascii_only=ascii_only)
+
+    least = sum(min(len(word), 32) for word in words) + len(words) - 1
+    assert (len(cut) <= limit) == (least <= limit)
+    assert len(cut.split(" ")) == len(words)
+    for word, shown in zip(words, cut.split(" "), strict=True):
+        begin, _, end = shown.partition("..." if ascii_only else "…")
+        assert shown == word or (len(shown) >= 32 and word.startswith(begin) and word.endswith(end))
+    if len(text) <= limit or least > limit:
+        assert cut == text
+
+
+def test_a_title_with_long_names_keeps_its_words() -> None:
+    """A namespace and a workload may have 63 characters each."""
+    one, other = ("/".join(["a" + "n" * 61 + "z", letter + "w" * 61 + "y"]) for letter in "bc")
+    title = fitted(f"Nothing allows {one} to reach {other} on 443/TCP", 240)
+
+    assert len(title) == 240
+    assert [title.count(word) for word in ("Nothing allows ", " to reach ", " on 443/TCP", "…")] == [
+        1,
+        1,
+        1,
+        2,
+    ]
 
 
 @given(st.text(max_size=60))
