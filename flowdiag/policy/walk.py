@@ -144,9 +144,19 @@ def _rules(
     steps = []
     ref = plan.policies[place].ref
     labels = [f"{key}={value}" for key, value in sorted((peer.labels or {}).items())]
-    for position in bits_of(plan.rule_bits[place]):
+    positions = list(bits_of(plan.rule_bits[place]))
+    # A rule that means each namespace's own pods is compiled once for each: told is the one that is about this end.
+    about = {
+        plan.rules[position].path
+        for position in positions
+        for each in measured.get(position, ())
+        if each.own.outcome is not Outcome.MISS
+    }
+    for position in positions:
         rule = plan.rules[position]
         for each in measured.get(position, ()):
+            if rule.path in about and each.own.outcome is Outcome.MISS:
+                continue
             outcome, text = _told(each.check, labels)
             note = f" ({rule.note})" if rule.note and outcome == "match" else ""
             steps.append(_step(tier, ref, each.path, outcome, f"{each.path} ({rule.action}): {text}{note}"))

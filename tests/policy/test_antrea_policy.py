@@ -195,6 +195,15 @@ def test_the_rule_that_refuses_is_named_by_its_place():
     assert (decided.policy.name, decided.rule) == ("a", "ingress[1]")
 
 
+def test_of_a_rule_for_each_namespace_the_walk_tells_the_one_that_is_asked():
+    """A hundred namespaces would be a hundred lines."""
+    walk = ask([acnp("a", 5, rule("Allow", SELF), rule("Drop"))], FAR, walk=True).ingress.walk
+    told = [step.text for step in walk if step.rule is not None and step.rule.startswith("ingress[0]")]
+
+    assert len(told) == 1
+    assert "wants kubernetes.io/metadata.name=shop, found kubernetes.io/metadata.name=bank" in told[0]
+
+
 def test_where_another_enforces_nobody_knows_what_they_do():
     policies = [acnp("a", 5, DROP)]
 
