@@ -19,11 +19,20 @@ from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
 from flowdiag.cluster.refused import Refusal, in_error_list, is_error_list, refusals
 from flowdiag.cluster.typed import is_read, keeps_body, read_object
 from flowdiag.cluster.unfold import BadDocument, Found
-from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS
+from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS, is_policy_like
 from flowdiag.cluster.yamlsafe import is_deep
 from flowdiag.model.objects import Origin, Pod, PolicyObject
 
-__all__ = ["NOT_READ", "NO_NAMESPACE", "Entry", "Manifest", "StateProblem", "as_objects", "read_manifest"]
+__all__ = [
+    "FOREIGN_POLICY",
+    "NOT_READ",
+    "NO_NAMESPACE",
+    "Entry",
+    "Manifest",
+    "StateProblem",
+    "as_objects",
+    "read_manifest",
+]
 
 _MAX_BYTES = 1 << 30
 _MAX_BAD = 50
@@ -36,6 +45,10 @@ NOT_READ = "not-read"
 
 NO_NAMESPACE = "namespace-missing"
 """`StateProblem.code` of objects that have a namespace in a cluster and none here."""
+
+
+FOREIGN_POLICY = "unknown-policy-kind"
+"""`StateProblem.code` of policies by name that are none that is read."""
 
 
 class StateProblem(Struct, frozen=True, kw_only=True):
@@ -213,6 +226,9 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
     if (group, kind) == UNREAD_KINDS:
         _unread(manifest, as_map(body.get("spec")), origin)
         return
+    if is_policy_like(kind) and not is_read(group, kind):
+        _foreign_policy(manifest, body, api, kind, origin)
+        return
     manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
     if not is_read(group, kind):
         return
@@ -267,6 +283,19 @@ def _complain(
     """Add a problem of one object; `hides` and `note` as in `StateProblem`."""
     manifest.problems.append(
         StateProblem(code=code, message=message, input=origin.input, line=origin.line, hides=hides, note=note)
+    )
+
+
+def _foreign_policy(manifest: Manifest, body: dict[str, Any], api: str, kind: str, origin: Origin) -> None:
+    """A policy that nothing here knows: what it refuses is in no verdict, and that is said."""
+    name = as_text(as_map(body.get("metadata")).get("name")) or "without a name"
+    manifest.problems.append(
+        StateProblem(
+            code=FOREIGN_POLICY,
+            message=f"{kind} {name} ({api}) is of no kind that is known here, and counts for nothing",
+            input=origin.input,
+            line=origin.line,
+        )
     )
 
 

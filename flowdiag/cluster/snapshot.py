@@ -10,7 +10,15 @@ from msgspec import structs
 
 from flowdiag.cluster.differences import difference_text
 from flowdiag.cluster.doubles import owned_twice
-from flowdiag.cluster.manifests import NO_NAMESPACE, Entry, Manifest, StateProblem, as_objects, read_manifest
+from flowdiag.cluster.manifests import (
+    FOREIGN_POLICY,
+    NO_NAMESPACE,
+    Entry,
+    Manifest,
+    StateProblem,
+    as_objects,
+    read_manifest,
+)
 from flowdiag.cluster.meta import as_map, string_map
 from flowdiag.cluster.workloads import topmost_owner
 from flowdiag.model.event import WorkloadRef
@@ -211,7 +219,7 @@ def _content(entry: Entry) -> list[Any]:
     ]
 
 
-_FOLDED = (NO_NAMESPACE, "conflicting-objects")
+_FOLDED = (FOREIGN_POLICY, NO_NAMESPACE, "conflicting-objects")
 
 
 def _fold_notes(problems: list[StateProblem]) -> None:

@@ -16,7 +16,7 @@ _YAML_API = re.compile(
     r"^(?:- |  ){0,2}[\"']?apiVersion[\"']?: *[\"']?([A-Za-z0-9./-]{1,120})[\"']? *$", re.MULTILINE
 )
 _YAML_KIND = re.compile(
-    r"^(?:- |  ){0,2}[\"']?kind[\"']?: *[\"']?[A-Z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE
+    r"^(?:- |  ){0,2}[\"']?kind[\"']?: *[\"']?[A-Za-z][A-Za-z0-9]{1,80}[\"']? *$", re.MULTILINE
 )
 # What a text of objects may begin with, behind comments: "apiVersion: v1", "---", "- apiVersion: v1", "%YAML 1.2", and a
 # program's word before them ("Using namespace: shop"); prose has more words before a colon
@@ -27,6 +27,8 @@ _YAML_LINE = re.compile(
 _QUOTING = re.compile(r"\A\s*+#!|^```", re.MULTILINE)
 # "{apiVersion: v1, items: [{apiVersion: v1, kind: Pod, ...": YAML in braces, whose keys need no quotes
 _FLOW_API = re.compile(r"[{,]\s*+[\"']?apiVersion[\"']?: *[\"']?([A-Za-z0-9./-]{1,120})[\"']?\s*+[,}]")
+# A policy whose apiVersion somebody forgot
+_POLICY = re.compile(r"^kind: *[A-Za-z]{0,60}NetworkPolicy *$", re.MULTILINE)
 _HEAD = 65536
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
@@ -75,6 +77,8 @@ def _whole_units(head: bytes) -> bytes:
 
 def _sniff_yaml(text: str) -> float:
     api = _YAML_API.search(text)
+    if api is None and _POLICY.search(text) and re.search(r"^metadata:", text, re.MULTILINE):
+        return 0.8
     if api is None or not _API.fullmatch(api[1]):
         return 0.0
     if api[1].startswith("audit."):

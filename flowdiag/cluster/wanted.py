@@ -7,6 +7,7 @@ filter to every element.  Both YAML readers follow the same filters, so that the
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from flowdiag.model.policy import CALICO_GROUPS
@@ -22,6 +23,7 @@ __all__ = [
     "WORKLOAD_KINDS",
     "Filter",
     "filter_of",
+    "is_policy_like",
     "is_wanted_kind",
 ]
 
@@ -247,4 +249,12 @@ def filter_of(kind: str | None) -> Filter:
 
 def is_wanted_kind(kind: str | None) -> bool:
     """False only where the kind is known and nothing in flowdiag reads it."""
-    return kind is None or kind in _WANTED or kind.endswith("List")
+    return kind is None or kind in _WANTED or kind.endswith("List") or is_policy_like(kind)
+
+
+_POLICY_LIKE = re.compile(r"[A-Za-z]{0,60}?network-?polic(?:y|ies)", re.IGNORECASE)
+
+
+def is_policy_like(kind: str) -> bool:
+    """Whether a kind is a network policy by its name: another enforcer's, or a known one that is misspelt."""
+    return _POLICY_LIKE.fullmatch(kind) is not None

@@ -663,6 +663,29 @@ def test_a_support_bundles_list_of_errors_tells_what_may_be_missing(name, text, 
     assert all(one.note for one in problems)
 
 
+@pytest.mark.parametrize(
+    ("kind", "api"),
+    [
+        ("NetworkPolicy", "apiVersion: networking/v1\n"),
+        ("NetworkPolicies", "apiVersion: networking.k8s.io/v1\n"),
+        ("networkpolicy", "apiVersion: networking.k8s.io/v1\n"),
+        ("NetworkPolicy", ""),
+        ("EgressNetworkPolicy", "apiVersion: network.openshift.io/v1\n"),
+        ("FqdnNetworkPolicy", "apiVersion: netpol.example.com/v1alpha1\n"),
+    ],
+)
+def test_a_policy_of_no_kind_that_is_known_is_said_to_be_one(kind, api):
+    """Another enforcer's, or one whose kind or API is misspelt, which kubectl would refuse."""
+    text = f"{api}kind: {kind}\nmetadata: {{name: closed, namespace: shop}}\nspec:\n  podSelector: {{}}\n"
+    text = text.replace("metadata: {", "metadata:\n  {")
+    snapshot, (problem,) = build_snapshot([("x", text.encode())])
+
+    assert sniff_state(text.encode()) >= 0.7
+    assert (problem.code, problem.line, problem.note) == ("unknown-policy-kind", 1, False)
+    assert f"{kind} closed" in problem.message
+    assert not snapshot.policies_read
+
+
 SYSTEM = "apiVersion: v1\nkind: Namespace\nmetadata: {name: kube-system, uid: %s}\n"
 
 
