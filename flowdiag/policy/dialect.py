@@ -99,6 +99,7 @@ _BY_GROUP = {
     "projectcalico.org": Dialect.CALICO,
     "crd.projectcalico.org": Dialect.CALICO,
     "crd.antrea.io": Dialect.ANTREA,
+    "security.antrea.tanzu.vmware.com": Dialect.ANTREA,
     "k8s.ovn.org": Dialect.OVN,
     "networking.k8s.aws": Dialect.AWS,
     _OF_GOOGLE: Dialect.GKE,

@@ -669,6 +669,7 @@ class TestBesidePolicies:
         ([], ["cilium.io"], Dialect.CILIUM),
         ([], ["cilium.io", "networking.gke.io"], Dialect.GKE),
         ([], ["cilium.io", "projectcalico.org"], Dialect.KUBERNETES),
+        ([], ["security.antrea.tanzu.vmware.com"], Dialect.ANTREA),
         ([], [], Dialect.KUBERNETES),
         (["weave"], [], Dialect.KUBERNETES),
         (["kube-ovn"], [], Dialect.OVN),
