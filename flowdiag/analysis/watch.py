@@ -22,7 +22,7 @@ from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, 
 from flowdiag.analysis.summaries import summary
 from flowdiag.analysis.window_report import WindowJob, in_the_background, make_report, objects_of, report_of
 from flowdiag.ingest.fold import said, take
-from flowdiag.ingest.follow import FileTail, Follower, Pipe, Tail
+from flowdiag.ingest.follow import Follower, tail_of
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import uninterrupted, worker_context
 from flowdiag.model.errors import InputError
@@ -99,7 +99,7 @@ class Watch:
         if state.paths:
             some_objects(objects, state.paths)
         try:
-            self._tail: Tail = Pipe(stdin) if path == "-" else FileTail(path)
+            self._tail = tail_of(path, stdin)
         except OSError as error:
             raise InputError(
                 f"{path}: {error.strerror or error}", hint="name a file that grows, or - for standard input"

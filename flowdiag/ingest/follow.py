@@ -29,7 +29,7 @@ from flowdiag.model.errors import InputError
 from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["FileTail", "Follower", "Pipe", "Tail"]
+__all__ = ["FileTail", "Follower", "Pipe", "Tail", "tail_of"]
 
 _POLL_S = 0.1
 _MOST_PROBLEMS = 1000
@@ -50,10 +50,12 @@ class Pipe:
 
     Args:
         stream: open for reading; what Python has buffered of it must not have been touched.
+        own: it is closed here.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO | FileIO, *, own: bool = False) -> None:
         self._fd = stream.fileno()
+        self._own = stream if own else None
 
     def read(self, wait: float) -> bytes | None:
         """See `Tail`."""
@@ -61,7 +63,9 @@ class Pipe:
         return os.read(self._fd, READ_BYTES) if ready else None
 
     def close(self) -> None:
-        """See `Tail`; the stream is its giver's."""
+        """See `Tail`."""
+        if self._own is not None:
+            self._own.close()
 
 
 class FileTail:
@@ -139,6 +143,19 @@ class FileTail:
 
     def _truncated(self) -> bool:
         return os.fstat(self._stream.fileno()).st_size < self._at
+
+
+def tail_of(path: str, stdin: BinaryIO) -> Tail:
+    """What is behind a name; ``-`` is `stdin`.  A pipe that has one (``<(hubble observe -f)``) ends as pipes do.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if path == "-":
+        return Pipe(stdin)
+    if Path(path).is_file() or Path(path).is_dir():
+        return FileTail(path)
+    return Pipe(Path(path).open("rb", buffering=0), own=True)
 
 
 class Follower:

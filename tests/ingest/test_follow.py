@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from flowdiag.ingest import Gathered, ReadOptions, detect_all
 from flowdiag.ingest.cut_objects import cut_objects
 from flowdiag.ingest.fold import dated, events_of
-from flowdiag.ingest.follow import FileTail, Follower
+from flowdiag.ingest.follow import FileTail, Follower, tail_of
 from flowdiag.ingest.parts import parts_of
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.model.errors import InputError
@@ -107,3 +109,14 @@ class TestRotations:
             given += b"".join(tail.read(0) or b"" for _ in range(3))
 
         assert given == b"one\ntw\n3\n"
+
+
+def test_a_pipe_with_a_name_ends_as_a_pipe_does():
+    """``flowdiag watch <(hubble observe -f)``: it has no size, and nobody can go back in it."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"one\ntwo\n")
+    with closing(tail_of(f"/proc/self/fd/{ours}", BytesIO())) as tail:
+        os.close(ours)
+        os.close(theirs)
+
+        assert [tail.read(0), tail.read(0)] == [b"one\ntwo\n", b""]
