@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -475,3 +476,21 @@ def test_a_device_that_never_ends_is_not_read():
         (problem,) = gathered.problems
     assert (problem.path, problem.code) == ("/dev/zero", "unreadable")
     assert "device" in problem.message
+
+
+def test_what_only_root_may_read_of_a_volume_is_not_missing(tmp_path, monkeypatch):
+    """An export on a volume of its own, read by a user who is not root: all of it is read."""
+    for name in ("lost+found", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "flows.jsonl").write_text("{}\n")
+    scandir = os.scandir
+
+    def scan(path):
+        if Path(path).name in ("lost+found", "other"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with Gathered([str(tmp_path)]) as gathered:
+        assert [one.name for one in gathered.sources] == [str(tmp_path / "flows.jsonl")]
+        assert [one.path for one in gathered.problems] == [str(tmp_path / "other")]
