@@ -1,7 +1,8 @@
 """Addresses of pods that their status does not have: those on networks beside the cluster's own.
 
 Format: the annotation that Multus v4 writes of every network of a pod (k8s.v1.cni.cncf.io/network-status), and OVN-Kubernetes of a
-primary user-defined one, which is then the pod's default network in place of the cluster's, though ``status.podIPs`` are not of it.
+primary user-defined one, which is then the pod's default network in place of the cluster's, though ``status.podIPs`` are not of it;
+GKE's of a pod's further networks (GoogleCloudPlatform/gke-networking-api ``apis/network/v1/annotations.go``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ __all__ = ["other_addresses", "primary_addresses"]
 # network-status: '[{"name":"cilium","ips":["10.0.0.5"],"default":true},{"name":"shop/macvlan","ips":["192.168.50.7"]}]'
 # '[{"name":"ovn-kubernetes","interface":"eth0","ips":["10.131.0.35"]},{"name":"ovn-kubernetes","interface":"ovn-udn1",
 #   "ips":["10.0.0.4"],"default":true}]'                                                   OpenShift 4.17 and later
+# pod-ips: '[{"networkName":"blue","ip":"10.1.0.5"}]'
+_OF_GKE = "networking.gke.io/pod-ips"
 _STATUS = ("k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status")
 
 
@@ -29,17 +32,23 @@ def primary_addresses(pod: Pod) -> Iterator[str]:
 
 def other_addresses(pod: Pod) -> Iterator[str]:
     """Those of further networks: to policies they are outside."""
-    return _addresses(pod, default=False)
+    yield from _addresses(pod, default=False)
+    of_gke = [as_map(one).get("ip") for one in _listed(pod, (_OF_GKE,))]
+    yield from (ip for ip in canonical_ips(of_gke) if ip not in pod.ips)
 
 
 def _addresses(pod: Pod, *, default: bool) -> Iterator[str]:
-    text = next((pod.annotations[key] for key in _STATUS if key in pod.annotations), None)
-    if text is None or pod.template:
-        return
-    try:
-        listed = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return
-    for one in as_list(listed):
+    for one in _listed(pod, _STATUS):
         if (as_map(one).get("default") is True) is default:
             yield from (ip for ip in canonical_ips(as_list(as_map(one).get("ips"))) if ip not in pod.ips)
+
+
+def _listed(pod: Pod, keys: tuple[str, ...]) -> list[object]:
+    """What the first of these annotations lists."""
+    text = next((pod.annotations[key] for key in keys if key in pod.annotations), None)
+    if text is None or pod.template:
+        return []
+    try:
+        return as_list(msgspec.json.decode(text))
+    except (msgspec.DecodeError, RecursionError):
+        return []

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdiag.cluster import Leases, Resolver, SnapshotIndex, build_snapshot, resolve_end, service_targets
+from flowdiag.cluster.second_networks import other_addresses
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
@@ -144,6 +145,16 @@ def test_a_primary_network_of_its_own_gives_a_pod_its_address():
     assert owner(known, "10.200.0.4", "11:00:00").name == "web"
     assert owner(known, "10.1.0.5", "11:00:00").name == "web"
     assert owner(known, "192.168.50.7", "11:00:00").kind is not EndpointKind.POD
+
+
+def test_a_further_network_of_gke_is_no_network_of_policies():
+    """Its address is the pod's, on an interface that default policies do not hold for."""
+    notes = {"networking.gke.io/pod-ips": '[{"networkName":"blue","ip":"10.9.0.5"},{"ip":7},3]'}
+    known = state(pod("web", "10.1.0.5", meta={"annotations": notes}))
+    (web,) = known.pods
+
+    assert list(other_addresses(web)) == ["10.9.0.5"]
+    assert owner(known, "10.9.0.5", "11:00:00").kind is not EndpointKind.POD
 
 
 def test_networks_that_overlap_leave_the_owner_open():

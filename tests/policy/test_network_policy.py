@@ -588,3 +588,27 @@ def test_a_port_that_is_no_number_is_no_crash(number):
     spec = {**TO_WEB, "ingress": [{"ports": [{"port": number}]}]}
 
     assert verdict(spec, OTHER, WEB) is not True
+
+
+@pytest.mark.parametrize(
+    ("annotations", "dialect", "allowed"),
+    [
+        ({"networking.gke.io/network": "blue"}, Dialect.GKE, True),
+        ({"networking.gke.io/network": "blue"}, Dialect.CILIUM, True),
+        ({"networking.gke.io/network": "blue"}, Dialect.KUBERNETES, True),
+        ({"networking.gke.io/network": "blue"}, Dialect.CALICO, False),
+        ({"networking.gke.io/network": "blue"}, Dialect.AWS, False),
+        ({"networking.gke.io/network": "default"}, Dialect.GKE, False),
+        ({"networking.gke.io/networks": "blue"}, Dialect.GKE, False),
+    ],
+)
+def test_a_policy_of_gke_s_for_another_network_isolates_nothing_on_the_pods_own(
+    annotations, dialect, allowed
+):
+    """Dataplane V2 enforces it on that network's interfaces alone; other enforcers know no such annotation."""
+    state = snapshot([WEB, API], [net_policy("shop", "blue-only", TO_WEB, annotations=annotations)])
+    policies = compile_policies(state, dialect=dialect)
+    noted = [why for _, why in policies.notes]
+
+    assert policies.evaluate(pod_end(API), pod_end(WEB), "TCP", 8080).ingress.allowed is allowed
+    assert ["for the pod network blue" in why for why in noted] == [True] * allowed

@@ -38,6 +38,7 @@ _NOTES = (
     "k8s.ovn.org/",
     "k8s.v1.cni.cncf.io/",
     "network.cilium.io/",
+    "networking.gke.io/pod-ips",
     "projectcalico.org/",
     "prometheus.io/",
 )

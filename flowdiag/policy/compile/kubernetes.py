@@ -41,7 +41,7 @@ from flowdiag.policy.model import Action, Matcher, Outcome, Peer, Policy, Rule, 
 from flowdiag.policy.selectors import SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["AWS_APPLICATION", "KIND", "compile_network_policy"]
+__all__ = ["AWS_APPLICATION", "KIND", "compile_network_policy", "of_other_network"]
 
 KIND = "NetworkPolicy"
 AWS_APPLICATION = ("networking.k8s.aws", "ApplicationNetworkPolicy")
@@ -50,6 +50,20 @@ _FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _OF_PEER = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
 _NAMES = "domainNames"
+_NETWORK = "networking.gke.io/network"
+_DEFAULT_NETWORK = "default"
+
+
+def of_other_network(policy: PolicyObject) -> str | None:
+    """Why a NetworkPolicy says nothing of pods' own network; ``None`` where it does.
+
+    GKE Dataplane V2 enforces one with this annotation on the interfaces of that network alone ("multi-network network
+    policies").  Elsewhere the annotation means nothing.
+    """
+    named = policy.annotations.get(_NETWORK, _DEFAULT_NETWORK)
+    if (policy.ref.group, policy.ref.kind) != ("networking.k8s.io", KIND) or named == _DEFAULT_NETWORK:
+        return None
+    return f"for the pod network {named} (annotation {_NETWORK}); not evaluated"
 
 
 def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Policy:
