@@ -14,7 +14,6 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.objects import some_objects
@@ -27,6 +26,7 @@ from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.server import uninterrupted, worker_context
 from flowdiag.model.errors import InputError
 from flowdiag.model.interrupts import temporary_folder
+from flowdiag.model.picture import Picture
 from flowdiag.model.report import Report, ReportWarning
 from flowdiag.model.time import NS
 from flowdiag.model.words import plural
@@ -36,7 +36,7 @@ from flowdiag.tally import Tally
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
-__all__ = ["Picture", "Watch"]
+__all__ = ["Watch"]
 
 _WAIT_S = 0.2
 _SILENT_S = 0.5
@@ -46,25 +46,6 @@ _SHARE = 20
 """The next report is asked for no sooner than after so many times the time for which the last one held the stream up."""
 _AHEAD_NS = 60 * NS
 """How far ahead of this machine's clock a record's time may be; later ones do not tell what time it is."""
-
-
-class Picture(Struct, frozen=True, kw_only=True):
-    """What is known at a moment."""
-
-    newest: int | None
-    """Time of the newest record, nanoseconds."""
-    window: int
-    """How far back the reports reach, nanoseconds."""
-    records: int
-    """All records since the start."""
-    rate: float
-    """Records a second, over the last seconds."""
-    report: Report | None
-    """The last one that was made; the same value until the next."""
-    failed: str | None = None
-    """Why the last attempt at a report gave none."""
-    unread: str | None = None
-    """What of the stream came to no record, in words."""
 
 
 class Watch:

@@ -17,7 +17,7 @@ from flowdiag.cli.options import evidence_options, outputs_option, state_options
 from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
-    from flowdiag.analysis.watch import Picture
+    from flowdiag.model.picture import Picture
     from flowdiag.model.report import Report
     from flowdiag.report import Options
 
@@ -142,20 +142,13 @@ class _Live:
         from msgspec.structs import replace
         from rich.text import Text
 
-        from flowdiag.model.time import NS
         from flowdiag.report.watch_view import frame
 
         size = self._live.console.size
         text = frame(
-            picture.report,
+            picture,
             replace(self._display, width=size.width),
             height=size.height,
-            newest=picture.newest,
-            window_s=picture.window // NS,
-            records=picture.records,
-            rate=picture.rate,
-            failed=picture.failed,
-            unread=picture.unread,
             unwritten=unwritten,
         )
         self._live.update(Text.from_ansi(text), refresh=True)
@@ -169,7 +162,6 @@ class _Lines:
         self._unwritten: Sequence[str] = ()
 
     def __call__(self, picture: Picture, unwritten: Sequence[str]) -> None:
-        from flowdiag.model.time import NS
         from flowdiag.report.watch_view import changes, pace_line
 
         if picture.report is not None and picture.report is not self._last:
@@ -191,13 +183,4 @@ class _Lines:
         if now - self._said < self._every:
             return
         self._said = now
-        line = pace_line(
-            picture.report,
-            newest=picture.newest,
-            window_s=picture.window // NS,
-            records=picture.records,
-            rate=picture.rate,
-            failed=picture.failed,
-            unread=picture.unread,
-        )
-        say(line)
+        say(pace_line(picture))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flowdiag.model.picture import Picture
 from flowdiag.model.report import Problem, Report
-from flowdiag.model.time import rfc3339
+from flowdiag.model.time import NS, rfc3339
 from flowdiag.model.words import plural
 from flowdiag.report.escape import visible
 from flowdiag.report.phrases import SEVERITY_WORD, count, headline, what_text
@@ -22,37 +23,33 @@ _HEAD_LINES = 5
 _TITLE = 160
 
 
-def frame(
-    report: Report | None,
-    options: Options,
-    *,
-    height: int,
-    newest: int | None,
-    window_s: int,
-    records: int,
-    rate: float,
-    failed: str | None,
-    unread: str | None = None,
-    unwritten: Sequence[str] = (),
-) -> str:
-    """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes."""
+def frame(picture: Picture, options: Options, *, height: int, unwritten: Sequence[str] = ()) -> str:
+    """A screenful of at most `height` lines: how the stream runs, and the problems of the last minutes.
+
+    Args:
+        picture: what is known.
+        options: how it is shown.
+        height: lines of the screen.
+        unwritten: why files could not be written, each in words.
+    """
+    report = picture.report
     clock = Clock.of(report, options.timezone) if report is not None else Clock(options.timezone)
     screen = Screen(options, clock)
     report = spoken_report(report, clock, screen.own("→")) if report is not None else None
-    at = clock.text(rfc3339(newest)) if newest is not None else "no time yet"
+    at = clock.text(rfc3339(picture.newest)) if picture.newest is not None else "no time yet"
     screen.put(
         ("watching", "bold"),
-        f"  {at}  {count(round(rate))} records/s, {plural(records, 'record')} so far{_beside(unread)}",
+        f"  {at}  {count(round(picture.rate))} records/s, {plural(picture.records, 'record')} so far{_beside(picture)}",
         hang=2,
     )
-    if failed is not None:
-        screen.put(("no report", "bold yellow"), f": {screen.name(failed, 200)}", hang=2)
+    if picture.failed is not None:
+        screen.put(("no report", "bold yellow"), f": {screen.name(picture.failed, 200)}", hang=2)
     for text in unwritten:
         screen.put(("not written", "bold yellow"), f": {screen.name(text, 200)}", hang=2)
     if report is None:
         screen.put(("waiting for the first report", "dim"))
         return screen.text()
-    screen.put((f"{headline(report)} in the last {_span(window_s)}", "bold"))
+    screen.put((f"{headline(report)} in the last {_span(picture.window)}", "bold"))
     screen.blank()
     room = max((height - _HEAD_LINES) // _LINES_PER_PROBLEM, 1)
     shown = [problem for problem in report.problems if problem.explained_by is None]
@@ -64,32 +61,24 @@ def frame(
     return "\n".join(screen.text().split("\n")[: max(height - 1, 3)])
 
 
-def pace_line(
-    report: Report | None,
-    *,
-    newest: int | None,
-    window_s: int,
-    records: int,
-    rate: float,
-    failed: str | None,
-    unread: str | None = None,
-) -> str:
+def pace_line(picture: Picture) -> str:
     """How the stream runs, in one line for a log."""
-    at = rfc3339(newest)[:19] + "Z" if newest is not None else "-"
-    said = f"{at} {count(round(rate))} records/s, {count(records)} so far{_beside(unread)}"
-    if failed is not None:
-        return f"{said}; no report: {visible(failed)}"
+    report = picture.report
+    at = rfc3339(picture.newest)[:19] + "Z" if picture.newest is not None else "-"
+    said = f"{at} {count(round(picture.rate))} records/s, {count(picture.records)} so far{_beside(picture)}"
+    if picture.failed is not None:
+        return f"{said}; no report: {visible(picture.failed)}"
     if report is None:
         return said
     problems = sum(problem.explained_by is None for problem in report.problems)
     return (
-        f"{said}; last {_span(window_s)}: {plural(report.totals.denied, 'denial')}, "
+        f"{said}; last {_span(picture.window)}: {plural(report.totals.denied, 'denial')}, "
         f"{plural(problems, 'problem')}"
     )
 
 
-def _beside(unread: str | None) -> str:
-    return f", {unread}" if unread is not None else ""
+def _beside(picture: Picture) -> str:
+    return f", {picture.unread}" if picture.unread is not None else ""
 
 
 def _news_line(problem: Problem, gone: bool) -> str:
@@ -102,7 +91,8 @@ def _news_line(problem: Problem, gone: bool) -> str:
     )
 
 
-def _span(seconds: int) -> str:
+def _span(nanoseconds: int) -> str:
+    seconds = nanoseconds // NS
     for width, word in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds % width == 0 and seconds:
             return f"{seconds // width}{word}"

@@ -13,6 +13,7 @@ import pytest
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.watch import Watch
+from flowdiag.model.picture import Picture
 from flowdiag.model.time import NS
 from flowdiag.report.watch_view import pace_line
 
@@ -280,6 +281,5 @@ def test_a_stream_that_is_not_understood_does_not_look_quiet(parser, said):
         pictures.close()
 
     assert unread == said
-    assert pace_line(None, newest=None, window_s=60, records=0, rate=0, failed=None, unread=unread).endswith(
-        f"0 records/s, 0 so far, {said}"
-    )
+    picture = Picture(newest=None, window=60 * NS, records=0, rate=0, report=None, unread=unread)
+    assert pace_line(picture).endswith(f"0 records/s, 0 so far, {said}")
