@@ -10,7 +10,7 @@ from msgspec import Struct
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import EndpointSlice, Pod, Service, ServicePort, Snapshot, WorkloadObject
 
-__all__ = ["Backend", "SnapshotIndex", "target_port"]
+__all__ = ["Backend", "SnapshotIndex", "target_port", "target_ports"]
 
 
 class Backend(Struct, frozen=True):
@@ -114,6 +114,11 @@ class SnapshotIndex:
         """
         entry = self.service_port(service, port, protocol)
         return tuple(Backend(pod, target_port(pod, entry)) for pod in self.service_pods(service))
+
+
+def target_ports(pod: Pod, service: Service, port: int, protocol: str | None) -> set[int | None]:
+    """Where traffic to a Service's port arrives on `pod`; empty where it has no such port, ``None`` for a name that the pod lacks."""
+    return {target_port(pod, one) for one in service.ports if one.port == port and one.protocol == protocol}
 
 
 def target_port(pod: Pod, entry: ServicePort | None) -> int | None:

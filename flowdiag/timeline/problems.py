@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, islice
 
-from flowdiag.cluster.index import target_port
+from flowdiag.cluster.index import target_ports
 from flowdiag.model.event import PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.masking import masked
@@ -164,11 +164,7 @@ def _untranslated(lead: ConnectionDraft) -> str | None:
         service = via.service if via is not None else None
         if service is None or pod is None or lead.port is None:
             return None
-        targets = {
-            target_port(pod, one)
-            for one in service.ports
-            if one.port == lead.port and one.protocol == lead.protocol
-        }
+        targets = target_ports(pod, service, lead.port, lead.protocol)
         if not targets or lead.port in targets:
             return None
         found.add(f"{service.name}.{service.namespace}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from flowdiag.cluster.index import target_port
+from flowdiag.cluster.index import target_ports
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
@@ -288,11 +288,7 @@ def _of_a_service(case: Case) -> str | None:
     service = via.service if via is not None and case.direction is Direction.EGRESS else None
     if service is None or pod is None or case.port is None:
         return None
-    behind = {
-        target_port(pod, one)
-        for one in service.ports
-        if one.port == case.port and one.protocol == case.protocol
-    } - {case.port, None}
+    behind = target_ports(pod, service, case.port, case.protocol) - {case.port, None}
     for rule in case.missing_one(Condition.PORT) if len(behind) == 1 else ():
         (port,) = behind
         if any(f"{port}/{case.protocol}" == miss.wanted for miss in rule.misses):
