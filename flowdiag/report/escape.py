@@ -23,6 +23,7 @@ __all__ = [
     "markdown_fence",
     "markdown_phrase",
     "middle",
+    "phrase",
     "visible",
     "visible_block",
 ]
@@ -117,7 +118,7 @@ def bounded(text: str, limit: int = MAX_TEXT) -> str:
     return f"{text[:head]}…({len(text) - keep} more)…{text[len(text) - (keep - head) :]}"
 
 
-_NAME = 32
+_NAME = 24
 """Characters that are left of a name at least."""
 
 
@@ -167,6 +168,12 @@ def middle(text: str, width: int, *, ascii_only: bool = False) -> str:
     head = beginning(text, room - tail_room)
     tail = beginning(text[::-1], tail_room)[::-1]
     return f"{head}{mark}{tail}"
+
+
+def phrase(text: str, width: int, *, ascii_only: bool = False) -> str:
+    """A visible phrase of at most `width` columns: the names in it are cut before it is."""
+    shown = visible(fitted(text, width, ascii_only=ascii_only), max(width, MAX_TEXT))
+    return middle(shown, width, ascii_only=ascii_only)
 
 
 def beginning(text: str, width: int) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flowdiag.report.commands import command_lines
-from flowdiag.report.escape import MAX_TEXT, beginning, cells, fitted, harmless, middle, visible
+from flowdiag.report.escape import beginning, cells, harmless, middle, phrase, visible
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import NOBODY, Foreign, spoken
 from flowdiag.report.times import Clock
@@ -73,8 +73,7 @@ class Screen:
 
     def phrase(self, text: str, width: int) -> str:
         """As `name`, for a phrase of flowdiag's: the names in it are cut before it is."""
-        shown = visible(fitted(text, width, ascii_only=self.options.ascii), max(width, MAX_TEXT))
-        return middle(shown, width, ascii_only=self.options.ascii)
+        return phrase(text, width, ascii_only=self.options.ascii)
 
     def sentence(self, text: str, width: int) -> str:
         """As `name`, for a sentence of flowdiag's: moments in the zone that is shown, arrows that this terminal has."""

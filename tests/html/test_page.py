@@ -312,6 +312,20 @@ def test_missing_evidence_is_striped_above_the_bars(kind: str) -> None:
     assert "-gap" not in (inline_svg(report_of("five-tellings"), kind, title="t", zone=UTC) or "")
 
 
+def test_the_legend_keeps_the_words_between_long_names() -> None:
+    """In the page and in pictures there is little room for a title."""
+    one, other = (
+        f"{word}-platform-production/{word}-transaction-processor" for word in ("payments", "ledger")
+    )
+    story = dns_story()
+    lead = replace(story.problems[0], title=f"Nothing allows {one} to reach {other} on 8443/TCP")
+    long = replace(story, problems=(lead, *story.problems[1:]))
+
+    for text in (render(long).partition('<ul class="legend"')[2], SvgReporter().render(long, Options())):
+        (shown,) = re.findall("Nothing allows [^<]*8443/TCP", text.partition("</ul>")[0])
+        assert " to reach " in shown
+
+
 def test_the_legend_names_what_the_chart_shows() -> None:
     """A change before the first bar and traffic of which nothing was allowed have no mark to be explained."""
 

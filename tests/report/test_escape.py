@@ -81,12 +81,12 @@ def test_the_longest_names_of_a_sentence_are_cut_and_no_word_is_lost(ascii_only,
     limit = data.draw(st.integers(1, len(text) + 5))
     cut = fitted(text, limit, ascii_only=ascii_only)
 
-    least = sum(min(len(word), 32) for word in words) + len(words) - 1
+    least = sum(min(len(word), 24) for word in words) + len(words) - 1
     assert (len(cut) <= limit) == (least <= limit)
     assert len(cut.split(" ")) == len(words)
     for word, shown in zip(words, cut.split(" "), strict=True):
         begin, _, end = shown.partition("..." if ascii_only else "…")
-        assert shown == word or (len(shown) >= 32 and word.startswith(begin) and word.endswith(end))
+        assert shown == word or (len(shown) >= 24 and word.startswith(begin) and word.endswith(end))
     if len(text) <= limit or least > limit:
         assert cut == text
 

@@ -15,7 +15,7 @@ from flowdiag.report.charts.draw import png_bytes, specification, svg_text, unch
 from flowdiag.report.charts.lanes import lanes, lanes_height
 from flowdiag.report.charts.layers import data
 from flowdiag.report.charts.timeline import timeline, timeline_text
-from flowdiag.report.escape import middle, visible
+from flowdiag.report.escape import phrase, visible
 from flowdiag.report.phrases import headline
 from flowdiag.report.plotted import outside_text, plotted
 from flowdiag.report.protocol import Options
@@ -67,19 +67,19 @@ def _legend(report: Report, zone: tzinfo) -> Any | None:
 
     clock = Clock.of(report, zone)
     lines = [
-        {"color": PALETTE[number], "mark": "■", "text": f"{label(report, p)}  {visible(p.title)}"}
+        {"color": PALETTE[number], "mark": "■", "text": f"{label(report, p)}  {p.title}"}
         for number, p in enumerate(charted(report))
     ]
     for index, change in enumerate(report.changes[:_LETTERS]):
         text = f"{clock.text(change.at)}  {change.text}"
-        lines.append({"color": INK, "mark": chr(ord("A") + index), "text": visible(text)})
+        lines.append({"color": INK, "mark": chr(ord("A") + index), "text": text})
     if len(report.changes) > _LETTERS:
         lines.append(
             {"color": INK, "mark": "…", "text": plural(len(report.changes) - _LETTERS, "more change")}
         )
     if not lines:
         return None
-    rows = [{**line, "row": number, "text": middle(line["text"], 130)} for number, line in enumerate(lines)]
+    rows = [{**line, "row": number, "text": phrase(line["text"], 130)} for number, line in enumerate(lines)]
     base = alt.Chart(data(rows)).encode(y=alt.Y("row:O", axis=None))
     marks = base.mark_text(align="center", fontSize=13, fontWeight="bold").encode(
         x=alt.value(6), text="mark:N", color=alt.Color("color:N", scale=None)

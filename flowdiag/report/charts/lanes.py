@@ -8,7 +8,7 @@ from typing import Any
 from flowdiag.model.report import Problem, Report
 from flowdiag.report.charts.axis import LEFT, OTHER, PALETTE, TimeAxis, charted, label
 from flowdiag.report.charts.layers import bar, change_layers, data, gap_layer, time_x
-from flowdiag.report.escape import middle, visible
+from flowdiag.report.escape import phrase, visible
 from flowdiag.report.phrases import state_text
 from flowdiag.report.times import Clock, ticks
 
@@ -91,7 +91,7 @@ def lanes_text(report: Report, axis: TimeAxis, zone: tzinfo) -> str:
     del axis
     clock = Clock.of(report, zone, named=True)
     lines = [
-        f"{label(report, problem)} {middle(visible(problem.title), 120)}: {visible(state_text(problem, clock))}"
+        f"{label(report, problem)} {phrase(problem.title, 120)}: {visible(state_text(problem, clock))}"
         for problem in _problems(report)
     ]
     return ". ".join(lines)

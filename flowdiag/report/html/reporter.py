@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from flowdiag.model.report import Report
 from flowdiag.model.words import plural
 from flowdiag.report.cut import alone_warning, as_part, cut_warning, held
-from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, middle, visible, visible_block
+from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, phrase, visible, visible_block
 from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes, least_size
@@ -152,7 +152,7 @@ def _environment() -> Any:
     environment.globals["plural"] = plural
     environment.filters["said"] = in_zone
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
-    environment.filters["short"] = lambda text: middle(visible(text), 100)
+    environment.filters["short"] = lambda text: phrase(text, 100)
     environment.filters["long"] = lambda text: Markup("{}").format(visible(text, 4000))
     environment.filters["record"] = lambda line: Markup("{}").format(visible(record_text(line), 4000))
     return environment
