@@ -74,8 +74,14 @@ class AnalyticsRow(NamedTuple):
     @property
     def at(self) -> int | None:
         """When the first of its flows began; what else tells of a time where a query left that out."""
-        start = text_of(self.cells, "flowstarttime", "flowintervalstarttime", "timegenerated")
-        return parse_rfc3339(start) if start is not None else None
+        for column in ("flowstarttime", "flowintervalstarttime", "timegenerated"):
+            stamp = text_of(self.cells, column)
+            if stamp is not None:
+                try:
+                    return parse_rfc3339(stamp)
+                except (ValueError, OverflowError):
+                    continue
+        return None
 
     def flows(self, shared: Frame) -> Iterator[FlowEvent]:
         """Give a flow for each pair of ends; none where the row does not say whether it passed."""
