@@ -13,18 +13,18 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from flowdiag.cluster.asides import aside_of, unrendered
 from flowdiag.cluster.cleaning import decoded, without_dirt
 from flowdiag.cluster.documents import iter_json, iter_yaml, looks_like_json
 from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
 from flowdiag.cluster.refused import Refusal, in_error_list, is_error_list, refusals
 from flowdiag.cluster.typed import is_read, keeps_body, read_object
 from flowdiag.cluster.unfold import BadDocument, Found
-from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS, is_policy_like
+from flowdiag.cluster.wanted import CLUSTER_KINDS, POLICY_NAMES, UNREAD_KINDS
 from flowdiag.cluster.yamlsafe import is_deep
 from flowdiag.model.objects import Origin, Pod, PolicyObject
 
 __all__ = [
-    "FOREIGN_POLICY",
     "NOT_READ",
     "NO_NAMESPACE",
     "Entry",
@@ -45,10 +45,6 @@ NOT_READ = "not-read"
 
 NO_NAMESPACE = "namespace-missing"
 """`StateProblem.code` of objects that have a namespace in a cluster and none here."""
-
-
-FOREIGN_POLICY = "unknown-policy-kind"
-"""`StateProblem.code` of policies by name that are none that is read."""
 
 
 class StateProblem(Struct, frozen=True, kw_only=True):
@@ -226,8 +222,11 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
     if (group, kind) == UNREAD_KINDS:
         _unread(manifest, as_map(body.get("spec")), origin)
         return
-    if is_policy_like(kind) and not is_read(group, kind):
-        _foreign_policy(manifest, body, api, kind, origin)
+    aside = None if is_read(group, kind) else aside_of(group, kind, api, body)
+    if aside is not None:
+        manifest.problems.append(
+            StateProblem(code=aside.code, message=aside.message, input=origin.input, line=origin.line)
+        )
         return
     manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
     if not is_read(group, kind):
@@ -247,12 +246,15 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
         text = f"{kind} {meta.name or meta.generate_name}: no namespace given, read as default"
         _complain(manifest, origin, "namespace-missing", text, note=True)
     if meta.namespace is not None and "$" in meta.namespace:
-        # "${NAMESPACE}", "$(NS)": whatever puts one there has not run.
-        text = (
-            f"{kind} {meta.name or meta.generate_name}: {meta.namespace} is no namespace but a place for one: "
-            "bring the object as it is applied"
+        manifest.problems.append(
+            StateProblem(
+                code="not-rendered",
+                message=unrendered(f"{kind} {meta.name or meta.generate_name}", meta.namespace),
+                input=origin.input,
+                line=origin.line,
+                hides=kind in POLICY_NAMES,
+            )
         )
-        _complain(manifest, origin, "not-rendered", text, hides=kind in POLICY_NAMES)
         return
     value, template = read_object(body, group, kind, api, meta, origin)
     if value is None:
@@ -283,19 +285,6 @@ def _complain(
     """Add a problem of one object; `hides` and `note` as in `StateProblem`."""
     manifest.problems.append(
         StateProblem(code=code, message=message, input=origin.input, line=origin.line, hides=hides, note=note)
-    )
-
-
-def _foreign_policy(manifest: Manifest, body: dict[str, Any], api: str, kind: str, origin: Origin) -> None:
-    """A policy that nothing here knows: what it refuses is in no verdict, and that is said."""
-    name = as_text(as_map(body.get("metadata")).get("name")) or "without a name"
-    manifest.problems.append(
-        StateProblem(
-            code=FOREIGN_POLICY,
-            message=f"{kind} {name} ({api}) is of no kind that is known here, and counts for nothing",
-            input=origin.input,
-            line=origin.line,
-        )
     )
 
 

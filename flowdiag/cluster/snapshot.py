@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec import structs
 
+from flowdiag.cluster.asides import FOREIGN_POLICY
 from flowdiag.cluster.differences import difference_text
 from flowdiag.cluster.doubles import owned_twice
 from flowdiag.cluster.manifests import (
-    FOREIGN_POLICY,
     NO_NAMESPACE,
     Entry,
     Manifest,

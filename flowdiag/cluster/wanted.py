@@ -15,6 +15,7 @@ from flowdiag.model.policy import CALICO_GROUPS
 __all__ = [
     "CLUSTER_KINDS",
     "KEEP",
+    "KUSTOMIZATION",
     "POLICY_KINDS",
     "POLICY_NAMES",
     "RAW_KINDS",
@@ -115,6 +116,9 @@ RAW_KINDS = frozenset(
 )
 """Kinds kept whole as `RawObject`.  Secrets are never among them."""
 
+KUSTOMIZATION = ("kustomize.config.k8s.io", "Kustomization")
+"""(group, kind) of what says how manifests are to be changed before they are applied; Flux' Kustomization is another."""
+
 UNREAD_KINDS = ("flowdiag.dev", "UnreadKinds")
 """(group, kind) of the note that `flowdiag collect` lays beside objects: kinds that it was refused."""
 
@@ -152,7 +156,7 @@ CLUSTER_KINDS = frozenset(
 
 _POLICY_NAMES = frozenset(kind for _, kind in POLICY_KINDS)
 _TYPED = frozenset({"Endpoints", "EndpointSlice", "Namespace", "Node", "Pod", "Service", "WorkloadEndpoint"})
-_WANTED = _TYPED | WORKLOAD_KINDS | RAW_KINDS | _POLICY_NAMES
+_WANTED = _TYPED | WORKLOAD_KINDS | RAW_KINDS | _POLICY_NAMES | {KUSTOMIZATION[1]}
 
 _META: Filter = {
     "annotations": {"kubectl.kubernetes.io/last-applied-configuration": SKIP},

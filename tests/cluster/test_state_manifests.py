@@ -686,6 +686,27 @@ def test_a_policy_of_no_kind_that_is_known_is_said_to_be_one(kind, api):
     assert not snapshot.policies_read
 
 
+@pytest.mark.parametrize(
+    ("kind", "more", "said"),
+    [
+        ("kustomize.config.k8s.io/v1beta1", "namespace: shop\nresources: [policy.yaml]\n", "(namespace)"),
+        (
+            "kustomize.config.k8s.io/v1beta1",
+            "patches:\n- path: p.yaml\nnamePrefix: a-\n",
+            "(namePrefix, patches)",
+        ),
+        ("kustomize.config.k8s.io/v1beta1", "resources:\n- policy.yaml\n", None),
+        ("kustomize.toolkit.fluxcd.io/v1", "metadata: {name: apps}\nspec: {path: x}\n", None),
+    ],
+)
+def test_a_kustomization_that_changes_its_resources_is_said_to_be_unbuilt(kind, more, said):
+    """Names, namespaces and specs are others once it is built."""
+    text = f"apiVersion: {kind}\nkind: Kustomization\n{more}"
+    problems = build_snapshot([("x/kustomization.yaml", text.encode())])[1]
+
+    assert [said in one.message for one in problems] == ([True] if said else [])
+
+
 SYSTEM = "apiVersion: v1\nkind: Namespace\nmetadata: {name: kube-system, uid: %s}\n"
 
 
