@@ -4,7 +4,7 @@ import pytest
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Icmp
-from flowdiag.model.objects import Node
+from flowdiag.model.objects import Node, Service
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
 from tests.policy.scenes import net_policy, outside, pod, pod_end, raw, snapshot
@@ -106,6 +106,77 @@ def test_whom_a_peer_means(peer, near, far, internet):
     policies = [acnp("a", 5, rule("Allow", peer), rule("Drop"))]
 
     assert [ask(policies, src).ingress.allowed for src in (NEAR, FAR, INTERNET)] == [near, far, internet]
+
+
+GROUPS = {
+    "apis": API,
+    "bank": BANK,
+    "range": {"ipBlocks": [{"cidr": "203.0.113.0/24", "except": ["203.0.113.128/25"]}]},
+    "both": {"childGroups": ["bank", "range"]},
+    "none": {"childGroups": []},
+    "loop": {"childGroups": ["loop"]},
+    "service": {"serviceReference": {"name": "api", "namespace": "bank"}},
+    "entities": {"externalEntitySelector": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("group", "near", "far", "internet"),
+    [
+        ("apis", True, True, False),
+        ("bank", False, True, False),
+        ("range", False, False, True),
+        ("both", False, True, True),
+        ("none", False, False, False),
+        ("service", False, True, False),
+        ("entities", None, None, None),
+        ("loop", None, None, None),
+        ("missing", None, None, None),
+    ],
+)
+def test_whom_a_group_means(group, near, far, internet):
+    """By its selectors, ranges, other groups or a Service; one that is not there may be of another dump."""
+    others = [raw("ClusterGroup", name, spec, group=GROUP) for name, spec in GROUPS.items()]
+    policies = [acnp("a", 5, rule("Allow", {"group": group}), rule("Drop"))]
+    state = snapshot(
+        [WEB, NEAR, FAR],
+        policies,
+        others=tuple(others),
+        services=(Service(namespace="bank", name="api", selector={"app": "api"}),),
+    )
+    known = compile_policies(state, dialect=Dialect.ANTREA)
+    ends = (pod_end(NEAR), pod_end(FAR), INTERNET)
+
+    assert [known.evaluate(end, pod_end(WEB), "TCP", 80).ingress.allowed for end in ends] == [
+        near,
+        far,
+        internet,
+    ]
+
+
+def test_a_group_that_is_in_no_list_of_groups_is_nobody():
+    policies = [acnp("a", 5, rule("Drop", {"group": "missing"}))]
+    state = snapshot([WEB, NEAR], policies, kinds_seen=frozenset({(GROUP, "ClusterGroup")}))
+    found = compile_policies(state, dialect=Dialect.ANTREA).evaluate(pod_end(NEAR), pod_end(WEB), "TCP", 80)
+
+    assert found.ingress.allowed is True
+
+
+def test_a_policy_may_be_applied_to_a_group():
+    """Ranges in it are nobody that a policy is applied to."""
+    others = [raw("ClusterGroup", name, spec, group=GROUP) for name, spec in GROUPS.items()]
+
+    assert (
+        ask([acnp("a", 5, DROP, applied=[{"group": "apis"}])], WEB, NEAR, others=others).ingress.allowed
+        is False
+    )
+    assert ask([acnp("a", 5, DROP, applied=[{"group": "apis"}])], NEAR, others=others).ingress.allowed is True
+    assert (
+        ask([acnp("a", 5, DROP, applied=[{"group": "range"}])], NEAR, others=others).ingress.allowed is True
+    )
+    assert (
+        ask([acnp("a", 5, DROP, applied=[{"group": "missing"}])], NEAR, others=others).ingress.allowed is None
+    )
 
 
 def test_a_namespaced_policys_pods_are_its_own():

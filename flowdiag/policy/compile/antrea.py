@@ -16,11 +16,11 @@ from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PEER_WORDS
 from flowdiag.policy.calico_traffic import IcmpKind
+from flowdiag.policy.compile.antrea_groups import ANTREA_GROUPS, Groups, range_of
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
     entries,
-    network,
     port_number,
     unknown_field,
     validity_of,
@@ -28,7 +28,6 @@ from flowdiag.policy.compile.context import (
 from flowdiag.policy.compile.egress_firewall import HostNamed
 from flowdiag.policy.compile.selected import applied_to
 from flowdiag.policy.matchers import (
-    AddressRange,
     DomainNames,
     NamespaceNamed,
     NamespaceSelected,
@@ -41,8 +40,6 @@ from flowdiag.policy.selectors import SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
 __all__ = ["ANTREA_GROUPS", "compile_antrea", "is_behind"]
-
-ANTREA_GROUPS = frozenset({"crd.antrea.io", "security.antrea.tanzu.vmware.com"})
 
 _BASELINE = "baseline"
 _TIERS = {
@@ -76,14 +73,17 @@ def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:
     rank: tuple[float | str, ...] = (0.0, 0.0)
     tie: int | None = None
     broken = ""
+    groups = Groups(policy, context)
+    applies_to: tuple[Matcher, ...] = ()
     try:
+        applies_to = applied_to(policy.spec, groups.of)
         tier, priority = _place(policy, context.snapshot)
         rank, tie = (tier, priority), round(tier * 10**9 + priority * 10**4)
         rules = {
             direction: tuple(
                 one
                 for index, raw in enumerate(entries(policy.spec.get(direction.value), f"spec.{direction}"))
-                for one in _Rules(policy, direction, context).of(raw, f"{direction}[{index}]")
+                for one in _Rules(policy, direction, groups, context).of(raw, f"{direction}[{index}]")
             )
             for direction in Direction
         }
@@ -92,7 +92,7 @@ def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:
     return Policy(
         ref=policy.ref,
         namespace=policy.ref.namespace,
-        applies_to=applied_to(policy.spec),
+        applies_to=applies_to,
         directions=frozenset(one for one in Direction if policy.spec.get(one.value)),
         isolates=frozenset(),
         rules=rules,
@@ -132,8 +132,11 @@ def _has_spec(body: Mapping[str, Any]) -> bool:
 class _Rules:
     """What a policy's rules of a direction are compiled with."""
 
-    def __init__(self, policy: PolicyObject, direction: Direction, context: CompileContext) -> None:
+    def __init__(
+        self, policy: PolicyObject, direction: Direction, groups: Groups, context: CompileContext
+    ) -> None:
         self.policy = policy
+        self.groups = groups
         self.direction = direction
         self.context = context
         self.word = PEER_WORDS[direction]
@@ -149,7 +152,7 @@ class _Rules:
         traffic = _traffic(raw, path, self.word, every=self.context.traits.every_namesake)
         own: tuple[Matcher, ...] = ()
         if not self.policy.spec.get("appliedTo"):
-            own = applied_to({"appliedTo": raw.get("appliedTo")})
+            own = applied_to({"appliedTo": raw.get("appliedTo")}, self.groups.of)
             if not own:
                 raise PolicyError(f"spec.{path}.appliedTo is missing, and the policy has none")
         raws = entries(raw.get(self.word), f"spec.{path}.{self.word}")
@@ -162,6 +165,8 @@ class _Rules:
             given = {str(key): value for key, value in each.items() if value is not None}
             if self._is_self(given):
                 within.append((where, self._pods(given, f"spec.{path}{where}")))
+            elif given.keys() == {"group"}:
+                peers.extend(Peer(where, members) for members in self.groups.of(given["group"]))
             else:
                 peers.append(Peer(where, self._peer(given, f"spec.{path}{where}")))
         if peers or not raws:
@@ -196,7 +201,7 @@ class _Rules:
             raise PolicyError(f"{path} names no peer")
         keys = given.keys()
         if keys == {"ipBlock"}:
-            return (self._range(given["ipBlock"], f"{path}.ipBlock"),)
+            return (range_of(given["ipBlock"], f"{path}.ipBlock", self.context),)
         if keys == {"nodeSelector"}:
             return (NodeSelected(read_selector(given["nodeSelector"])),)
         if keys == {"fqdn"}:
@@ -212,21 +217,6 @@ class _Rules:
         else:
             spaces = (NamespaceSelected(read_selector({})),)
         return (*spaces, *self._pods(given, path))
-
-    def _range(self, raw: Any, path: str) -> Matcher:
-        if not isinstance(raw, dict):
-            raise PolicyError(f"{path} is not an object")
-        strange = unknown_field(raw, ("cidr", "except"), path)
-        if strange is not None:
-            return Undecidable(strange)
-        traits = self.context.traits
-        return AddressRange.build(
-            self.context.ranges,
-            (network(raw.get("cidr"), f"{path}.cidr"),),
-            tuple(network(each, f"{path}.except") for each in entries(raw.get("except"), f"{path}.except")),
-            pods=traits.range_pods,
-            nodes=traits.range_nodes,
-        )
 
 
 def _named(raw: Any, path: str) -> Matcher:

@@ -7,13 +7,14 @@ alone means the pods of every namespace in a ClusterNetworkPolicy, of its own in
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from flowdiag.model.event import Direction
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.matchers import NamespaceSelected, PodSelected, Undecidable
+from flowdiag.policy.matchers import AddressRange, NamespaceSelected, PodSelected, Undecidable
 from flowdiag.policy.model import MATCH, Check, Matcher, Outcome, all_of, miss
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 
@@ -65,8 +66,15 @@ def _own_label(each: Requirement) -> Requirement | None:
     return Requirement(key, each.operator, each.values)
 
 
-def applied_to(spec: dict[str, Any]) -> tuple[Matcher, ...]:
-    """Whom Antrea's ``appliedTo`` of the policy means, or of its rules if the policy has none; without any, everybody."""
+def applied_to(
+    spec: dict[str, Any], members: Callable[[Any], Iterable[tuple[Matcher, ...]]] | None = None
+) -> tuple[Matcher, ...]:
+    """Whom Antrea's ``appliedTo`` of the policy means, or of its rules if the policy has none; without any, everybody.
+
+    Args:
+        spec: the policy's.
+        members: looks a group up by its name; without it who belongs to one is unknown.
+    """
     parts = _listed(spec.get("appliedTo"))
     if not parts:
         rules = [rule for direction in Direction for rule in _listed(spec.get(direction.value))]
@@ -79,7 +87,17 @@ def applied_to(spec: dict[str, Any]) -> tuple[Matcher, ...]:
         for part in parts
         if not (isinstance(part, dict) and set(part) in ({"nodeSelector"}, {"service"}))
     ]
-    return (AnyOf(tuple(_part(part) for part in pods)),)
+    return (AnyOf(tuple(one for part in pods for one in _alternatives(part, members))),)
+
+
+def _alternatives(
+    part: Any, members: Callable[[Any], Iterable[tuple[Matcher, ...]]] | None
+) -> Iterator[tuple[Matcher, ...]]:
+    if members is not None and isinstance(part, dict) and set(part) == {"group"}:
+        # Ranges of a group are nobody that a policy could be applied to.
+        yield from (one for one in members(part["group"]) if not isinstance(one[0], AddressRange))
+    else:
+        yield _part(part)
 
 
 def _listed(raw: Any) -> list[Any]:

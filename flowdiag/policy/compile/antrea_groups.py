@@ -1,0 +1,126 @@
+"""Antrea's ClusterGroup and Group: names for pods and ranges that its policies refer to.
+
+Source: antrea-io/antrea ``pkg/apis/crd/v1beta1/types.go``, v2.2.  A group has selectors, ranges, a Service's pods or other
+groups; a Group is of a namespace, and its selector of pods alone means the pods there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import Condition
+from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, unknown_field
+from flowdiag.policy.matchers import (
+    AddressRange,
+    NamespaceNamed,
+    NamespaceSelected,
+    Nothing,
+    PodSelected,
+    Undecidable,
+)
+from flowdiag.policy.model import Matcher
+from flowdiag.policy.selectors import LabelSelector, Requirement, read_selector
+
+__all__ = ["ANTREA_GROUPS", "Alternatives", "Groups", "range_of"]
+
+ANTREA_GROUPS = frozenset({"crd.antrea.io", "security.antrea.tanzu.vmware.com"})
+Alternatives = tuple[tuple[Matcher, ...], ...]
+"""Sets of conditions of which one has to hold."""
+
+_SELECTORS = frozenset({"namespaceSelector", "podSelector"})
+_MOST_NESTED = 3
+
+
+class Groups:
+    """The groups that a policy may refer to.
+
+    Args:
+        policy: says whether they are of a namespace.
+        context: where they are looked up.
+    """
+
+    def __init__(self, policy: PolicyObject, context: CompileContext) -> None:
+        self._namespace = policy.ref.namespace
+        self._context = context
+        kind = "ClusterGroup" if self._namespace is None else "Group"
+        self._known = {
+            each.name: each.body.get("spec")
+            for each in context.snapshot.others
+            if each.kind == kind and each.group in ANTREA_GROUPS and each.namespace == self._namespace
+        }
+        self._all = any((group, kind) in context.snapshot.kinds_seen for group in ANTREA_GROUPS)
+
+    def of(self, name: Any, *, nested: int = 0) -> Alternatives:
+        """Whom a group means; nobody where there is none of that name.
+
+        Raises:
+            PolicyError: it cannot be read.
+            SelectorError: nor can a selector of it.
+        """
+        if not isinstance(name, str) or name not in self._known or nested > _MOST_NESTED:
+            if self._all and isinstance(name, str) and nested <= _MOST_NESTED:
+                return ((Nothing(Condition.POD, f"a member of a group {name}, which does not exist"),),)
+            return ((Undecidable(f"who belongs to the group {name} is not known"),),)
+        spec = self._known[name]
+        if not isinstance(spec, dict):
+            return ((Undecidable(f"the group {name} has no spec"),),)
+        return tuple(self._members(name, {str(k): v for k, v in spec.items() if v is not None}, nested))
+
+    def _members(self, name: str, spec: dict[str, Any], nested: int) -> Iterator[tuple[Matcher, ...]]:
+        keys = spec.keys()
+        if keys and keys <= _SELECTORS:
+            yield self._pods(spec)
+        elif keys and keys <= {"ipBlock", "ipBlocks"}:
+            blocks = [
+                *entries(spec.get("ipBlocks"), "ipBlocks"),
+                *([spec["ipBlock"]] if "ipBlock" in spec else ()),
+            ]
+            for each in blocks:
+                yield (range_of(each, f"the group {name}: ipBlocks", self._context),)
+        elif keys == {"childGroups"}:
+            for child in entries(spec["childGroups"], "childGroups"):
+                yield from self.of(child, nested=nested + 1)
+        elif keys == {"serviceReference"}:
+            yield self._behind(name, spec["serviceReference"])
+        else:
+            yield (Undecidable(f"who belongs to the group {name} is not looked up"),)
+
+    def _pods(self, spec: dict[str, Any]) -> tuple[Matcher, ...]:
+        spaces: Matcher = NamespaceSelected(read_selector(spec.get("namespaceSelector")))
+        if "namespaceSelector" not in spec and self._namespace is not None:
+            spaces = NamespaceNamed(self._namespace)
+        pods = read_selector(spec.get("podSelector"))
+        return (spaces, PodSelected(pods)) if pods.requirements else (spaces,)
+
+    def _behind(self, name: str, raw: Any) -> tuple[Matcher, ...]:
+        """The pods that a Service selects."""
+        wanted = (raw.get("namespace"), raw.get("name")) if isinstance(raw, dict) else (None, None)
+        for service in self._context.snapshot.services:
+            if (service.namespace, service.name) == wanted and service.selector:
+                needs = tuple(
+                    Requirement(key, "In", (value,)) for key, value in sorted(service.selector.items())
+                )
+                return NamespaceNamed(service.namespace), PodSelected(LabelSelector(needs))
+        return (Undecidable(f"which pods are behind the Service of the group {name} is not known"),)
+
+
+def range_of(raw: Any, path: str, context: CompileContext) -> Matcher:
+    """Compile an ``ipBlock``.
+
+    Raises:
+        PolicyError: it is none.
+    """
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{path} is not an object")
+    strange = unknown_field(raw, ("cidr", "except"), path)
+    if strange is not None:
+        return Undecidable(strange)
+    return AddressRange.build(
+        context.ranges,
+        (network(raw.get("cidr"), f"{path}.cidr"),),
+        tuple(network(each, f"{path}.except") for each in entries(raw.get("except"), f"{path}.except")),
+        pods=context.traits.range_pods,
+        nodes=context.traits.range_nodes,
+    )
