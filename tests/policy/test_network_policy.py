@@ -600,15 +600,17 @@ def test_a_port_that_is_no_number_is_no_crash(number):
         ({"networking.gke.io/network": "blue"}, Dialect.AWS, False),
         ({"networking.gke.io/network": "default"}, Dialect.GKE, False),
         ({"networking.gke.io/networks": "blue"}, Dialect.GKE, False),
+        ({"ovn.kubernetes.io/network_policy_for": "shop/blue"}, Dialect.OVN, True),
+        ({"ovn.kubernetes.io/network_policy_for": "shop/blue, ovn"}, Dialect.OVN, False),
+        ({"ovn.kubernetes.io/network_policy_for": ""}, Dialect.OVN, False),
+        ({"ovn.kubernetes.io/network_policy_for": "shop/blue"}, Dialect.CILIUM, False),
     ],
 )
-def test_a_policy_of_gke_s_for_another_network_isolates_nothing_on_the_pods_own(
-    annotations, dialect, allowed
-):
-    """Dataplane V2 enforces it on that network's interfaces alone; other enforcers know no such annotation."""
+def test_a_policy_for_another_network_isolates_nothing_on_the_pods_own(annotations, dialect, allowed):
+    """Dataplane V2 and Kube-OVN enforce it on that network's interfaces alone; others know no such annotation."""
     state = snapshot([WEB, API], [net_policy("shop", "blue-only", TO_WEB, annotations=annotations)])
     policies = compile_policies(state, dialect=dialect)
     noted = [why for _, why in policies.notes]
 
     assert policies.evaluate(pod_end(API), pod_end(WEB), "TCP", 8080).ingress.allowed is allowed
-    assert ["for the pod network blue" in why for why in noted] == [True] * allowed
+    assert ["for the pod network" in why and "blue" in why for why in noted] == [True] * allowed

@@ -177,7 +177,7 @@ def _cilium(context: CompileContext) -> PolicySet:
     own = cilium.CiliumSet(context)
     found = _Sorted()
     for policy in snapshot.policies:
-        why = own.not_in_force(policy) or kubernetes.of_other_network(policy)
+        why = own.not_in_force(policy) or kubernetes.of_other_network(policy, context.dialect)
         if why is not None:
             found.notes.append((policy.ref, why))
         elif own.knows(policy):
@@ -270,7 +270,7 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
 
 def _not_in_force(policy: PolicyObject, context: CompileContext) -> str | None:
     """Why this enforcer ignores what others do not; ``None`` where it does not."""
-    if context.dialect is Dialect.KUBERNETES and (why := kubernetes.of_other_network(policy)) is not None:
+    if (why := kubernetes.of_other_network(policy, context.dialect)) is not None:
         return why
     if context.dialect is not Dialect.CILIUM or policy.ref.group != admin.GROUP:
         return None

@@ -17,7 +17,7 @@ from typing import Any
 from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import PEER_WORDS
+from flowdiag.model.policy import CILIUM_DIALECTS, PEER_WORDS, Dialect
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
@@ -50,20 +50,27 @@ _FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _OF_PEER = frozenset({"podSelector", "namespaceSelector", "ipBlock"})
 _NAMES = "domainNames"
-_NETWORK = "networking.gke.io/network"
-_DEFAULT_NETWORK = "default"
+_NETWORKS = (
+    ("networking.gke.io/network", "default", (*CILIUM_DIALECTS, Dialect.KUBERNETES)),
+    ("ovn.kubernetes.io/network_policy_for", "ovn", (Dialect.OVN, Dialect.KUBERNETES)),
+)
+"""(annotation, word for pods' own network, dialects of those who know it)."""
 
 
-def of_other_network(policy: PolicyObject) -> str | None:
+def of_other_network(policy: PolicyObject, dialect: Dialect) -> str | None:
     """Why a NetworkPolicy says nothing of pods' own network; ``None`` where it does.
 
-    GKE Dataplane V2 enforces one with this annotation on the interfaces of that network alone ("multi-network network
-    policies").  Elsewhere the annotation means nothing.
+    GKE Dataplane V2 enforces one with its annotation on the interfaces of that network alone ("multi-network network
+    policies"), Kube-OVN on those that its annotation lists, among which ``ovn`` is the pods' own.  To others both mean
+    nothing.
     """
-    named = policy.annotations.get(_NETWORK, _DEFAULT_NETWORK)
-    if (policy.ref.group, policy.ref.kind) != ("networking.k8s.io", KIND) or named == _DEFAULT_NETWORK:
+    if (policy.ref.group, policy.ref.kind) != ("networking.k8s.io", KIND):
         return None
-    return f"for the pod network {named} (annotation {_NETWORK}); not evaluated"
+    for key, own, enforcers in _NETWORKS:
+        named = policy.annotations.get(key)
+        if named and dialect in enforcers and own not in (each.strip() for each in named.split(",")):
+            return f"for the pod network {named} (annotation {key}); not evaluated"
+    return None
 
 
 def compile_network_policy(policy: PolicyObject, context: CompileContext) -> Policy:
