@@ -12,7 +12,7 @@ from flowdiag.model.event import L7, PORT_PROTOCOLS, Direction, Icmp
 from flowdiag.model.policy import ConnectionDecision, EndDecision
 from flowdiag.policy.end_policies import EndPolicies
 from flowdiag.policy.facts import OUTSIDE
-from flowdiag.policy.several import any_port, at_name, at_number
+from flowdiag.policy.several import Asked, any_port, at_name, at_number
 
 __all__ = ["PolicySet"]
 
@@ -64,9 +64,9 @@ class PolicySet(EndPolicies):
         if isinstance(port, str) and protocol is not None and protocol not in PORT_PROTOCOLS:
             port = None
         if isinstance(port, str):
-            return at_name(self, source, destination, protocol, port, at, walk, nearest)
+            return at_name(self, Asked(source, destination, protocol, at, walk, nearest), port)
         if protocol is None or (port is None and protocol in PORT_PROTOCOLS):
-            return any_port(self, source, destination, protocol, port, at, walk, nearest)
+            return any_port(self, Asked(source, destination, protocol, at, walk, nearest), port)
         traffic = self.traffic(protocol, port, icmp, l7)
         return at_number(self, source, destination, traffic, at, walk, nearest)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
@@ -19,10 +20,21 @@ from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import port_verdicts
 from flowdiag.policy.traffic import declared
 
-__all__ = ["any_port", "at_name", "at_number"]
+__all__ = ["Asked", "any_port", "at_name", "at_number"]
 
 _SHOWN = 12
 """Ranges of ports that a sentence names."""
+
+
+class Asked(Struct, frozen=True):
+    """A question about a connection that may stand for several; all but the port, as `PolicySet.evaluate` has it."""
+
+    source: Facts
+    destination: Facts
+    protocol: str | None
+    at: int | None
+    walk: bool
+    nearest: bool | Direction
 
 
 def at_number(
@@ -53,19 +65,11 @@ def _both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | Non
     return None if None in verdicts else True
 
 
-def at_name(
-    policies: EndPolicies,
-    source: Facts,
-    destination: Facts,
-    protocol: str | None,
-    name: str,
-    at: int | None,
-    walk: bool,
-    nearest: bool | Direction,
-) -> ConnectionDecision:
+def at_name(policies: EndPolicies, asked: Asked, name: str) -> ConnectionDecision:
     """Decide for a port's name: as for the numbers that the destination declares for it, where these agree."""
+    destination, protocol = asked.destination, asked.protocol
     if not declared(destination, name, protocol):
-        return _nowhere(policies, source, destination, protocol, name, at, walk, nearest)
+        return _nowhere(policies, asked, name)
     protocols = (
         [protocol]
         if protocol is not None
@@ -74,12 +78,12 @@ def at_name(
     decisions = [
         at_number(
             policies,
-            source,
+            asked.source,
             destination,
             policies.traffic(each, number, None, None),
-            at,
-            walk,
-            nearest,
+            asked.at,
+            asked.walk,
+            asked.nearest,
         )
         for each in protocols
         for low, high in (declared(destination, name, each) or ())
@@ -88,22 +92,13 @@ def at_name(
     return _agree(decisions, f"port {name} stands for several ports that differ")
 
 
-def _nowhere(
-    policies: EndPolicies,
-    source: Facts,
-    destination: Facts,
-    protocol: str | None,
-    name: str,
-    at: int | None,
-    walk: bool,
-    nearest: bool | Direction,
-) -> ConnectionDecision:
+def _nowhere(policies: EndPolicies, asked: Asked, name: str) -> ConnectionDecision:
     """Decide for a port's name that the destination is not known to declare: as for all ports, if they have one verdict.
 
     That verdict then holds whatever number the name means; rules that name the port match nothing.
     """
-    why = _undeclared(destination, name, protocol)
-    decision = any_port(policies, source, destination, protocol, None, at, walk, nearest)
+    why = _undeclared(asked.destination, name, asked.protocol)
+    decision = any_port(policies, asked, None)
     ends = [
         end if end is None or end.allowed is not None else replace(end, unknown=(why,))
         for end in (decision.egress, decision.ingress)
@@ -127,22 +122,16 @@ def _undeclared(destination: Facts, name: str, protocol: str | None) -> str:
     return f"{destination.text} declares no {what} called {name}; it declares {have or 'no ports at all'}"
 
 
-def any_port(
-    policies: EndPolicies,
-    source: Facts,
-    destination: Facts,
-    protocol: str | None,
-    port: int | None,
-    at: int | None,
-    walk: bool,
-    nearest: bool | Direction,
-) -> ConnectionDecision:
-    """Allowed only if every port is; where ports differ, unknown, with the ranges told."""
-    protocols = PORT_PROTOCOLS if protocol is None else (protocol,)
+def any_port(policies: EndPolicies, asked: Asked, port: int | None) -> ConnectionDecision:
+    """Decide for every protocol and port that the question leaves open: allowed only if all are.
+
+    Where they differ the verdict is unknown, and the ranges are told.
+    """
+    protocols = PORT_PROTOCOLS if asked.protocol is None else (asked.protocol,)
     ends: list[EndDecision | None] = []
     for direction, subject, peer in (
-        (Direction.EGRESS, source, destination),
-        (Direction.INGRESS, destination, source),
+        (Direction.EGRESS, asked.source, asked.destination),
+        (Direction.INGRESS, asked.destination, asked.source),
     ):
         if subject.kind in OUTSIDE:
             ends.append(None)
@@ -150,17 +139,16 @@ def any_port(
         probes: list[tuple[str, int, int]] = []
         told: dict[str, list[tuple[int, int, bool | None]]] = {}
         for each in protocols:
-            spans = told[each] = port_verdicts(policies, direction, subject, peer, each, at)
+            spans = told[each] = port_verdicts(policies, direction, subject, peer, each, asked.at)
             if port is not None:
                 probes.append((each, port, port))
             else:
                 first = {verdict: (low, high) for low, high, verdict in reversed(spans)}
                 probes.extend((each, low, high) for low, high in sorted(first.values()))
+        nearest = asked.nearest in (True, direction)
         found = [
             _of_span(
-                policies.end(
-                    direction, subject, peer, Traffic(each, low), at, walk, nearest in (True, direction)
-                ),
+                policies.end(direction, subject, peer, Traffic(each, low), asked.at, asked.walk, nearest),
                 f"{low}/{each}",
                 f"{low}-{high}/{each}",
             )
@@ -188,9 +176,9 @@ def _differing(told: dict[str, list[tuple[int, int, bool | None]]], port: int | 
     return f"ports or protocols differ: {', '.join(texts) or 'none is allowed'}"
 
 
-def _of_span(end: EndDecision | None, asked: str, span: str) -> EndDecision | None:
+def _of_span(end: EndDecision | None, first: str, span: str) -> EndDecision | None:
     """Make a decision that was asked for the first port of a span speak of the whole span."""
-    if end is None or asked.partition("/")[0] == span.partition("/")[0].partition("-")[2]:
+    if end is None or first.partition("/")[0] == span.partition("/")[0].partition("-")[2]:
         return end
     return replace(
         end,
@@ -199,7 +187,7 @@ def _of_span(end: EndDecision | None, asked: str, span: str) -> EndDecision | No
                 rule,
                 misses=tuple(
                     replace(miss, found=span)
-                    if miss.condition is Condition.PORT and miss.found == asked
+                    if miss.condition is Condition.PORT and miss.found == first
                     else miss
                     for miss in rule.misses
                 ),
@@ -207,7 +195,7 @@ def _of_span(end: EndDecision | None, asked: str, span: str) -> EndDecision | No
             for rule in end.nearest
         ),
         walk=tuple(
-            replace(step, text=re.sub(rf"\bfound {re.escape(asked)}\b", f"found {span}", step.text))
+            replace(step, text=re.sub(rf"\bfound {re.escape(first)}\b", f"found {span}", step.text))
             for step in end.walk
         ),
     )
