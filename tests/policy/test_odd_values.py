@@ -123,6 +123,75 @@ WRITTEN: dict[str, dict[str, Any]] = {
             "egress": [{"action": "Deny", "destination": {"services": {"name": "a", "namespace": "b"}}}],
         },
     },
+    "EgressFirewall": {
+        "apiVersion": "k8s.ovn.org/v1",
+        "spec": {
+            "egress": [
+                {
+                    "type": "Allow",
+                    "to": {"cidrSelector": "192.0.2.0/24"},
+                    "ports": [{"protocol": "TCP", "port": 80}],
+                },
+                {"type": "Deny", "to": {"dnsName": "a.example.com"}},
+                {"type": "Deny", "to": {"nodeSelector": _LABELS}},
+            ]
+        },
+    },
+    "ApplicationNetworkPolicy": {
+        "apiVersion": "networking.k8s.aws/v1alpha1",
+        "spec": {
+            "podSelector": _LABELS,
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"domainNames": ["*.example.com"]}], "ports": [{"port": 80, "endPort": 90}]}],
+        },
+    },
+    "aws": {
+        "apiVersion": "networking.k8s.aws/v1alpha1",
+        "kind": "ClusterNetworkPolicy",
+        "spec": {"tier": "Admin", **_ADMIN_RULES},
+    },
+    "antrea": {
+        "apiVersion": "crd.antrea.io/v1beta1",
+        "kind": "ClusterNetworkPolicy",
+        "spec": {
+            "tier": "securityops",
+            "priority": 5,
+            "appliedTo": [{"podSelector": _LABELS, "namespaceSelector": _LABELS}, {"group": "apis"}],
+            "ingress": [
+                {
+                    "name": "a",
+                    "action": "Allow",
+                    "from": [
+                        {"podSelector": _LABELS, "namespaces": {"match": "Self"}},
+                        {"group": "apis"},
+                        {"ipBlock": {"cidr": "192.0.2.0/24", "except": ["192.0.2.1/32"]}},
+                    ],
+                    "ports": [{"protocol": "TCP", "port": 80, "endPort": 90}, {"port": "http"}],
+                }
+            ],
+            "egress": [
+                {
+                    "action": "Drop",
+                    "to": [{"fqdn": "*.example.com"}, {"nodeSelector": _LABELS}],
+                    "protocols": [{"icmp": {"icmpType": 8, "icmpCode": 0}}],
+                }
+            ],
+        },
+    },
+    "antrea by rule": {
+        "apiVersion": "crd.antrea.io/v1beta1",
+        "kind": "NetworkPolicy",
+        "spec": {
+            "priority": 5.5,
+            "ingress": [
+                {
+                    "action": "Reject",
+                    "appliedTo": [{"podSelector": _LABELS}],
+                    "from": [{"podSelector": _LABELS}],
+                }
+            ],
+        },
+    },
 }
 """A policy of each language that holds most of its fields."""
 
