@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from flowdiag.ingest import Detection, Hint, InputProblem
 from flowdiag.ingest.remote import is_remote
+from flowdiag.ingest.silent import NO_REFUSAL
 from flowdiag.model.masking import masked
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.words import plural
@@ -22,19 +25,27 @@ __all__ = ["HARMLESS", "is_document", "nothing_usable", "parse_warnings", "said"
 _DOCUMENTS = (".md", ".rst", ".adoc", ".toml", ".html", ".pdf", ".png", ".svg")
 
 # Containers of CNIs whose logs speak of their own start and health, never of refused traffic.  They run on every node, and
-# a bundle is read whole without them (Cilium 1.19, Calico v3.30, amazon-vpc-cni v1.19, weave v2.8, OVN-Kubernetes 4.16).
+# a bundle is read whole without them (Antrea v2.2, Cilium 1.19, Calico v3.30, amazon-vpc-cni v1.19, kube-flannel v0.26,
+# kube-router v2.4, weave v2.8, OVN-Kubernetes 4.16).
 _NO_RECORDS = frozenset(
     {
+        "antrea-agent",
+        "antrea-controller",
+        "antrea-ovs",
         "aws-node",
         "cilium-envoy",
         "cilium-operator",
         "goldmane",
         "hubble-relay",
+        "kube-flannel",
         "kube-rbac-proxy",
         "kube-rbac-proxy-node",
         "kube-rbac-proxy-ovn-metrics",
+        "kube-router",
         "nbdb",
         "northd",
+        "ovnkube-cluster-manager",
+        "ovnkube-controller",
         "sbdb",
         "weave",
         "whisker",
@@ -77,7 +88,16 @@ _SIDECARS = frozenset({"consul-dataplane", "envoy", "istio-proxy", "kuma-sidecar
 
 # What is said and costs nothing: the input was read whole all the same.
 HARMLESS = frozenset(
-    {"ambiguous-format", "clocks-apart", "empty", "broken-plugin", "own-report", "no-objects", "year-turned"}
+    {
+        "ambiguous-format",
+        "broken-plugin",
+        "clocks-apart",
+        "empty",
+        "no-objects",
+        "no-refusals",
+        "own-report",
+        "year-turned",
+    }
 )
 
 
@@ -90,14 +110,17 @@ def worth_saying(
         one.source.name for one in detected if one.hint.container in _NO_RECORDS or _is_application(one.hint)
     }
     known = {one.source.name for one in lists}
-    return [
-        one
-        for one in problems
-        if not is_document(one)
-        and one.path not in known
-        and not (one.code == "empty" and one.path in silent)
-        and not (one.code == "unknown-format" and one.path in beside)
-    ]
+    found = []
+    for one in problems:
+        if is_document(one) or one.path in known or (one.code == "empty" and one.path in silent):
+            continue
+        if one.code == "unknown-format" and one.path in beside:
+            # What to bring instead is worth saying, and nothing is missing from the bundle by this log.
+            if NO_REFUSAL in one.message:
+                found.append(replace(one, code="no-refusals"))
+            continue
+        found.append(one)
+    return found
 
 
 def _is_application(hint: Hint) -> bool:

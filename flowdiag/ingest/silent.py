@@ -9,7 +9,10 @@ import re
 
 from flowdiag.parserkit import seek
 
-__all__ = ["binary_named", "known_to_be_silent"]
+__all__ = ["NO_REFUSAL", "binary_named", "known_to_be_silent"]
+
+NO_REFUSAL = "it holds no refusal"
+"""In the message on an input that is known, and known to tell of nothing that was refused."""
 
 _RULES = "which tells how rules are programmed and never of a packet"
 # whose log it is, what to bring instead, the words that it is known by, and what is looked for before these
@@ -139,7 +142,7 @@ def known_to_be_silent(heads: list[bytes]) -> str | None:
     """
     for whose, instead, words, looked_for in _SILENT:
         if any(seek(words, head, *looked_for) is not None for head in heads):
-            return f"{whose}; it holds no refusal: bring {instead}"
+            return f"{whose}; {NO_REFUSAL}: bring {instead}"
     return None
 
 

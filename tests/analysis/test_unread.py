@@ -2,6 +2,7 @@
 
 import pytest
 
+from flowdiag.analysis import analyze
 from flowdiag.analysis.unread import worth_saying
 from flowdiag.ingest import Detection, Gathered, Hint, InputKind, InputProblem
 
@@ -26,3 +27,29 @@ def test_an_application_in_a_bundle_is_passed_over_and_its_proxy_is_not(tmp_path
     found = worth_saying([problem], [Detection(source=source, kind=InputKind.UNKNOWN, hint=hint)], [])
 
     assert bool(found) is said
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        (
+            'I0105 10:00:00.550851       1 agent.go:104] "Starting Antrea agent" version="v2.2.0"',
+            {"no-refusals"},
+        ),
+        ("I0105 10:00:00.550851       1 agent.go:210] something else", set()),
+    ],
+)
+def test_a_log_that_never_tells_of_traffic_leaves_a_bundle_whole(tmp_path, line, codes):
+    """An audit of Antrea is whole every day; what to bring instead is said where the log says whose it is."""
+    folder = tmp_path / "flowdiag-bundle-20260105-100100"
+    logs = folder / "logs" / "kube-system" / "antrea-agent-x"
+    logs.mkdir(parents=True)
+    (folder / "state").mkdir()
+    (folder / "manifest.json").write_text('{"schema":"flowdiag.bundle/1","items":[]}')
+    (folder / "state" / "pods.json").write_text('{"apiVersion":"v1","kind":"PodList","items":[]}')
+    (logs / "antrea-agent.log").write_text(f"2026-01-05T10:00:00.550851000Z {line}\n")
+
+    report = analyze([str(folder)])
+
+    assert report.complete
+    assert {one.code for one in report.warnings if one.input is not None} == codes
