@@ -17,6 +17,7 @@ from flowdiag.cluster.state_sniff import sniff_state
 from flowdiag.ingest import Detection, Gathered, InputKind, InputProblem, ReadOptions
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.identify import detect_all
+from flowdiag.ingest.printed import stands_for_objects
 from flowdiag.ingest.reading import Source, open_source
 from flowdiag.model.errors import InputError
 from flowdiag.model.report import ReportWarning
@@ -81,7 +82,9 @@ def read_state(
         problems = [
             p
             for p in problems
-            if p.path in named or not (p.code in ("unknown-format", "empty") or is_document(p))
+            if p.path in named
+            or stands_for_objects(p.message)
+            or not (p.code in ("unknown-format", "empty") or is_document(p))
         ]
         told = {problem.path for problem in problems}
         holding = {one.source.root for one in objects}

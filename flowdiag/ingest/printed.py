@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["printed_by_kubectl"]
+__all__ = ["printed_by_kubectl", "stands_for_objects"]
 
 _WHOLE = "kubectl get KIND -A -o yaml"
+_WORDS = f"the words of kubectl describe, which leave out parts of objects: bring {_WHOLE} instead"
+_TABLE = f"a table of kubectl get, which leaves out most of the objects: bring {_WHOLE} instead"
 # kubectl describe networkpolicy, v1.31: "Name:         default-deny", and below it "Namespace:    frontend"
 _DESCRIBED = re.compile(rb"\s*Name: +\S+\r?\n(?:[^\n]*\n){0,4}?(?:Namespace|Labels|Created on|Priority): ")
 # kubectl get networkpolicies -A, v1.31: "NAMESPACE   NAME           POD-SELECTOR   AGE"
@@ -23,11 +25,16 @@ _GCLOUD = re.compile(rb"\s*(?:---\s+)?(?:httpRequest|insertId|jsonPayload|labels
 def printed_by_kubectl(head: bytes) -> str | None:
     """Say what a text is that kubectl printed for people, and what to bring in its place; ``None`` for anything else."""
     if _DESCRIBED.match(head):
-        return f"the words of kubectl describe, which leave out parts of objects: bring {_WHOLE} instead"
+        return _WORDS
     if _GCLOUD.match(head) and b"\nlogName: " in b"\n" + head:
         return "log entries in gcloud's YAML: bring them as JSON, with gcloud logging read ... --format=json"
     if _EVENTS.match(head):
         return "a table of Events, whose ages count from an unknown moment: bring kubectl get events -A -o yaml instead"
     if _LISTED.match(head):
-        return f"a table of kubectl get, which leaves out most of the objects: bring {_WHOLE} instead"
+        return _TABLE
     return None
+
+
+def stands_for_objects(said: str) -> bool:
+    """Whether that is what `printed_by_kubectl` says of objects, which somebody brought in a form that cannot be read."""
+    return said in (_WORDS, _TABLE)

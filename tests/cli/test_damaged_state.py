@@ -200,3 +200,21 @@ def test_pictures_beside_manifests_are_no_fault(run, state):
 
     assert "logo.png" not in told
     assert "policies.bin: not text" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NAMESPACE   NAME     POD-SELECTOR   AGE\nshop        closed   <none>         7d\n",
+        "Name:         closed\nNamespace:    shop\nSpec:\n  PodSelector:     <none>\n",
+    ],
+)
+def test_policies_as_they_are_printed_for_people_are_said_to_be_unread(run, state, text):
+    """Somebody brought them, and believes that they count."""
+    put(state, "policies.txt", text)
+    put(state, "notes.txt", "pods were moved on Tuesday\n")
+    _, _, told = run("explain", "shop/web", "shop/db", "5432", "--state", state)
+
+    assert "policies.txt: " in told
+    assert "bring kubectl get KIND -A -o yaml instead" in told
+    assert "notes.txt" not in told
