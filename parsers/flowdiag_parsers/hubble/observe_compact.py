@@ -23,7 +23,7 @@ from flowdiag.parserkit import (
     line_warning,
     seek,
 )
-from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event
+from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event, record_frame
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS
 
@@ -180,7 +180,6 @@ class HubbleCompact:
 def _line(
     original: str, around: LineEnvelope, context: ParseContext, clock: Clock, *, cut: bool
 ) -> Iterator[Event]:
-    raw = original if context.keep_raw else None
     text = clean(original)
     match = _flow().fullmatch(text)
     if match is not None and not (cut and not text.rstrip().endswith(")")):
@@ -188,11 +187,7 @@ def _line(
         left_end, right_end = (left, left_id), (right, right_id)
         swapped = arrow == "<-"
         yield flow_event(
-            around=around,
-            context=context,
-            clock=clock,
-            stamp=stamp,
-            node=node,
+            record_frame(original, around, context, clock, stamp, node),
             source=right_end if swapped else left_end,
             destination=left_end if swapped else right_end,
             kind=kind,
@@ -200,24 +195,16 @@ def _line(
             by=by,
             summary=summary,
             is_reply=None if arrow == "<>" else swapped,
-            raw=raw,
         )
         return
     if match := _lost().fullmatch(text):
         rest, stamp = match["rest"] or "", match["stamp"] or match["bare"]
-        yield lost_event(rest, match["source"], around, context, clock, stamp, match["node"], raw)
+        shared = record_frame(original, around, context, clock, stamp, match["node"])
+        yield lost_event(rest, match["source"], context, shared)
     elif (match := _notice().fullmatch(text)) and (match["stamp"] or match["node"]):
-        yield notice_event(
-            match["kind"],
-            match["details"] or "",
-            around,
-            context,
-            clock,
-            match["stamp"],
-            match["node"],
-            raw,
-        )
+        shared = record_frame(original, around, context, clock, match["stamp"], match["node"])
+        yield notice_event(match["kind"], match["details"] or "", shared)
     elif cut:
-        yield line_warning("truncated", "the last line is cut off", around, context, raw)
+        yield line_warning("truncated", "the last line is cut off", around, context, original)
     elif not text.startswith(_CHATTER):
-        yield line_warning("foreign-line", "not a line of hubble observe", around, context, raw)
+        yield line_warning("foreign-line", "not a line of hubble observe", around, context, original)

@@ -24,6 +24,7 @@ from flowdiag_parsers.hubble.observe_event import (
     flow_event,
     lost_event,
     notice_event,
+    record_frame,
     split_verdict,
 )
 from flowdiag_parsers.hubble.observe_time import STAMP, STAMP_BYTES, Clock
@@ -116,8 +117,7 @@ class HubbleDict:
             match = _FIELD.fullmatch(shown)
             if match is None and _SEPARATOR.fullmatch(shown) is None:
                 said = "not a line of hubble observe -o dict"
-                raw = text if context.keep_raw else None
-                foreign.append(line_warning("foreign-line", said, block.of_line(index), context, raw))
+                foreign.append(line_warning("foreign-line", said, block.of_line(index), context, text))
                 if around is None:
                     yield foreign.pop()
                 continue
@@ -156,23 +156,20 @@ def _record(
     *,
     cut: bool,
 ) -> Iterator[Event]:
-    raw = "\n".join(lines) if context.keep_raw else None
+    text = "\n".join(lines) if context.keep_raw else None
     stamp = fields.get("TIMESTAMP")
     if stamp is not None and _STAMP.fullmatch(stamp) is None:
         stamp = None
-    node, kind = fields.get("NODE"), fields.get("TYPE", "")
+    kind = fields.get("TYPE", "")
+    shared = record_frame(text, around, context, clock, stamp, fields.get("NODE"))
     if kind == "EVENTS LOST":
         summary = fields.get("SUMMARY", "")
-        yield lost_event(summary, fields.get("SOURCE"), around, context, clock, stamp, node, raw)
+        yield lost_event(summary, fields.get("SOURCE"), context, shared)
         return
     verdict = split_verdict(fields.get("VERDICT", ""))
     if verdict is not None and "SOURCE" in fields and "DESTINATION" in fields:
         yield flow_event(
-            around=around,
-            context=context,
-            clock=clock,
-            stamp=stamp,
-            node=node,
+            shared,
             source=split_identity(fields["SOURCE"]),
             destination=split_identity(fields["DESTINATION"]),
             kind=kind,
@@ -180,14 +177,13 @@ def _record(
             by=verdict[1],
             summary=fields.get("SUMMARY"),
             is_reply=None,
-            raw=raw,
         )
     elif cut:
-        yield line_warning("truncated", "the last record is cut off", around, context, raw)
+        yield line_warning("truncated", "the last record is cut off", around, context, text)
     elif kind and "VERDICT" not in fields:
         details = fields.get("DETAILS") or fields.get("SUMMARY", "")
-        yield notice_event(kind, details, around, context, clock, stamp, node, raw)
+        yield notice_event(kind, details, shared)
     else:
         yield line_warning(
-            "malformed-record", "source, destination or verdict is missing", around, context, raw
+            "malformed-record", "source, destination or verdict is missing", around, context, text
         )

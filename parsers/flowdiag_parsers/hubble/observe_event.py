@@ -8,10 +8,12 @@ from flowdiag.parserkit import (
     Cause,
     Event,
     FlowEvent,
+    Frame,
     GapEvent,
     LineEnvelope,
     LogEvent,
     ParseContext,
+    frame,
     is_housekeeping,
     parse_rfc3339,
 )
@@ -19,7 +21,7 @@ from flowdiag_parsers.hubble.json_others import SIGNALS
 from flowdiag_parsers.hubble.observe_time import Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, read_end, read_kind, read_summary
 
-__all__ = ["clean", "flow_event", "lost_event", "notice_event", "split_verdict"]
+__all__ = ["clean", "flow_event", "lost_event", "notice_event", "record_frame", "split_verdict"]
 
 # "\x1b[31mDROPPED\x1b[0m"   --color always
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
@@ -51,13 +53,22 @@ def split_verdict(text: str) -> tuple[str, str | None] | None:
     return None if match is None else (match[1], match[2])
 
 
-def flow_event(
-    *,
+def record_frame(
+    text: str | None,
     around: LineEnvelope,
     context: ParseContext,
     clock: Clock,
     stamp: str | None,
     node: str | None,
+) -> Frame:
+    """What every event of a record has in common; `stamp` and `node` are as the record says, `text` as for `frame`."""
+    at, time_source = clock.read(stamp, around)
+    return frame(around, context, text, at, source=time_source, node=node)
+
+
+def flow_event(
+    shared: Frame,
+    *,
     source: tuple[str, str | None],
     destination: tuple[str, str | None],
     kind: str,
@@ -65,10 +76,8 @@ def flow_event(
     by: str | None,
     summary: str | None,
     is_reply: bool | None,
-    raw: str | None,
 ) -> FlowEvent:
     """Build the event; `source` and `destination` are (text, identity) as the packet went."""
-    at, time_source = clock.read(stamp, around)
     said = read_summary(summary, kind)
     meaning = read_kind(kind, verdict, by, said.authenticated)
     if is_reply is False:
@@ -82,11 +91,7 @@ def flow_event(
     if is_housekeeping(meaning.reason_code, src.ip, dst.ip):
         cause = Cause.NOISE
     return FlowEvent(
-        line=around.line,
-        at=at,
-        time_source=time_source,
-        node=node or around.node or context.node,
-        raw=raw,
+        **shared,
         src=src,
         dst=dst,
         protocol=said.protocol,
@@ -106,18 +111,8 @@ def flow_event(
     )
 
 
-def lost_event(
-    text: str,
-    source: str | None,
-    around: LineEnvelope,
-    context: ParseContext,
-    clock: Clock,
-    stamp: str | None,
-    node: str | None,
-    raw: str | None,
-) -> Event:
+def lost_event(text: str, source: str | None, context: ParseContext, shared: Frame) -> Event:
     """``CPU(3) 12``: events that this node's Hubble lost; `source` is the queue that lost them."""
-    at, time_source = clock.read(stamp, around)
     match = _LOST.search(text)
     until = None
     if match is not None and match["last"]:
@@ -126,11 +121,7 @@ def lost_event(
         except ValueError:  # another time format, or none: the record's own time stays
             until = None
     return GapEvent(
-        line=around.line,
-        at=at,
-        time_source=time_source,
-        node=node or around.node or context.node,
-        raw=raw,
+        **shared,
         kind="lost-events",
         lost=int(match["count"]) if match is not None else None,
         until=until,
@@ -138,24 +129,10 @@ def lost_event(
     )
 
 
-def notice_event(
-    kind: str,
-    details: str,
-    around: LineEnvelope,
-    context: ParseContext,
-    clock: Clock,
-    stamp: str | None,
-    node: str | None,
-    raw: str | None,
-) -> Event:
+def notice_event(kind: str, details: str, shared: Frame) -> Event:
     """An agent or debug event among the flows: ``POLICY_UPDATED (labels: [...], revision: 5, count: 1)``."""
-    at, time_source = clock.read(stamp, around)
     return LogEvent(
-        line=around.line,
-        at=at,
-        time_source=time_source,
-        node=node or around.node or context.node,
-        raw=raw,
+        **shared,
         component="hubble",
         message=kind,
         fields={"details": details} if details else {},

@@ -23,7 +23,7 @@ from flowdiag.parserkit import (
     line_warning,
     seek,
 )
-from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, split_verdict
+from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, record_frame, split_verdict
 from flowdiag_parsers.hubble.observe_time import QUICK_STAMP, STAMP, STAMP_BYTES, Clock
 from flowdiag_parsers.hubble.observe_words import VERDICTS, believed, split_identity
 
@@ -148,21 +148,23 @@ def _has_nodes(data: bytes) -> bool:
 def _row(
     original: str, around: LineEnvelope, context: ParseContext, clock: Clock, *, cut: bool
 ) -> Iterator[Event]:
-    raw = original if context.keep_raw else None
     text = clean(original)
     match = None if _HEADER.match(text) else _ROW.fullmatch(text)
     if match is None:
         if cut:
-            yield line_warning("truncated", "the last line is cut off", around, context, raw)
+            yield line_warning("truncated", "the last line is cut off", around, context, original)
         elif _HEADER.match(text) is None:
-            yield line_warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
+            yield line_warning(
+                "foreign-line", "not a row of hubble observe -o table", around, context, original
+            )
         return
     stamp, rest = match["stamp"], match["rest"]
     if "EVENTS LOST" in rest and (lost := _LOST.search(rest)):
         before = rest[: rest.index("EVENTS LOST")].split()
         source = next((word for word in before if word.isupper() and "_" in word), None)
         node = before[0] if before and before[0] != source else None
-        yield lost_event(lost["rest"].lstrip(" -"), source, around, context, clock, stamp, node, raw)
+        shared = record_frame(original, around, context, clock, stamp, node)
+        yield lost_event(lost["rest"].lstrip(" -"), source, context, shared)
         return
     columns = _GAP.split(rest.strip(), maxsplit=6)
     for offset in (0, 1):  # a NODE column stands in between, or none
@@ -171,11 +173,7 @@ def _row(
             continue
         summary = "  ".join(columns[4 + offset :]) or None
         yield flow_event(
-            around=around,
-            context=context,
-            clock=clock,
-            stamp=stamp,
-            node=columns[0] if offset else None,
+            record_frame(original, around, context, clock, stamp, columns[0] if offset else None),
             source=split_identity(columns[offset]),
             destination=split_identity(columns[offset + 1]),
             kind=columns[offset + 2],
@@ -183,12 +181,11 @@ def _row(
             by=verdict[1],
             summary=believed(summary) if cut else summary,
             is_reply=None,
-            raw=raw,
         )
         return
     if cut:
-        yield line_warning("truncated", "the last line is cut off", around, context, raw)
+        yield line_warning("truncated", "the last line is cut off", around, context, original)
     elif stamp is None:
-        yield line_warning("foreign-line", "not a row of hubble observe -o table", around, context, raw)
+        yield line_warning("foreign-line", "not a row of hubble observe -o table", around, context, original)
     else:
-        yield line_warning("malformed-record", "columns are missing", around, context, raw)
+        yield line_warning("malformed-record", "columns are missing", around, context, original)

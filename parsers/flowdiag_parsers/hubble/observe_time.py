@@ -53,22 +53,22 @@ class Clock:
         self._minutes: dict[str, int] = {}
 
     def read(self, stamp: str | None, around: LineEnvelope) -> tuple[int | None, TimeSource]:
-        """Nanoseconds and where they come from; without a usable stamp the envelope's time."""
+        """Nanoseconds and where they come from; ``None`` without a usable stamp."""
         if stamp is not None:
             if stamp[0].isdigit():
                 try:
                     return parse_rfc3339(stamp, self._context.zone), TimeSource.RECORD
                 except ValueError:  # not a day of the calendar
-                    return self._fallback(around)
+                    return None, TimeSource.NONE
             if stamp[3] == ",":
                 try:
                     return from_datetime(parsedate_to_datetime(stamp)), TimeSource.RECORD
                 except ValueError:  # not a day of the calendar
-                    return self._fallback(around)
+                    return None, TimeSource.NONE
             at = self._yearless(stamp, around)
             if at is not None:
                 return at, TimeSource.INFERRED_YEAR
-        return self._fallback(around)
+        return None, TimeSource.NONE
 
     def start(self, second: bytes, enveloped: bool) -> int | None:
         """Nanoseconds of a stamp without its fraction; ``None`` where it must be read with its line."""
@@ -81,12 +81,6 @@ class Clock:
         known = self._context.year is not None or self._context.reference_time is not None
         # Else every line's envelope may tell another year.
         return self._yearless(f"{stamp}.0", _BARE) if known or not enveloped else None
-
-    @staticmethod
-    def _fallback(around: LineEnvelope) -> tuple[int | None, TimeSource]:
-        if around.at is not None:
-            return around.at, around.time_source
-        return None, TimeSource.NONE
 
     def _yearless(self, stamp: str, around: LineEnvelope) -> int | None:
         match = _SHORT.fullmatch(stamp)
