@@ -107,7 +107,9 @@ def worth_saying(
     """Problems without those of documents, endpoint lists, applications, and containers that say nothing of traffic."""
     silent = {one.source.name for one in detected if one.hint.container is not None}
     beside = {
-        one.source.name for one in detected if one.hint.container in _NO_RECORDS or _is_application(one.hint)
+        one.source.name
+        for one in detected
+        if one.hint.container in _NO_RECORDS or _is_application(one.hint) or _is_kernel_log(one)
     }
     known = {one.source.name for one in lists}
     found = []
@@ -128,6 +130,11 @@ def _is_application(hint: Hint) -> bool:
     if hint.pod is None or hint.container in _SIDECARS:
         return False
     return not hint.pod.startswith(_RECORDERS)
+
+
+def _is_kernel_log(one: Detection) -> bool:
+    """Whether it is what a bundle has of a node's kernel: where no rule logs packets, no firewall's line is in it."""
+    return one.hint.node is not None and one.source.name.endswith("/kern.log")
 
 
 def is_document(problem: InputProblem) -> bool:

@@ -40,7 +40,10 @@ def test_an_application_in_a_bundle_is_passed_over_and_its_proxy_is_not(tmp_path
     ],
 )
 def test_a_log_that_never_tells_of_traffic_leaves_a_bundle_whole(tmp_path, line, codes):
-    """An audit of Antrea is whole every day; what to bring instead is said where the log says whose it is."""
+    """An audit of Antrea is whole every day, and one of Calico without Log rules, whose kernels log no packets.
+
+    What to bring instead is said where the log says whose it is.
+    """
     folder = tmp_path / "flowdiag-bundle-20260105-100100"
     logs = folder / "logs" / "kube-system" / "antrea-agent-x"
     logs.mkdir(parents=True)
@@ -48,6 +51,12 @@ def test_a_log_that_never_tells_of_traffic_leaves_a_bundle_whole(tmp_path, line,
     (folder / "manifest.json").write_text('{"schema":"flowdiag.bundle/1","items":[]}')
     (folder / "state" / "pods.json").write_text('{"apiVersion":"v1","kind":"PodList","items":[]}')
     (logs / "antrea-agent.log").write_text(f"2026-01-05T10:00:00.550851000Z {line}\n")
+
+    node = folder / "nodes" / "node-1"
+    node.mkdir(parents=True)
+    (node / "kern.log").write_text(
+        "Jan  5 09:58:01 node-1 kernel: [1.5] usb 1-1: new high-speed USB device\n"
+    )
 
     report = analyze([str(folder)])
 
