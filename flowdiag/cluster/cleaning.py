@@ -22,12 +22,15 @@ _BOMS = (
 #   Warning: v1 Endpoints is deprecated in v1.33+
 #   Error from server (Forbidden): networkpolicies.networking.k8s.io is forbidden: ...
 #   error: the server doesn't have a resource type "netpol"
+#   Unable to connect to the server: dial tcp 192.0.2.1:6443: i/o timeout
+#   The connection to the server localhost:8080 was refused - did you specify the right host or port?
 #   E1103 12:00:00.000000   42 memcache.go:287] "Unhandled Error" err="..."
 #   ops@bastion:~$ kubectl get pods -A -o yaml          PS C:\> kubectl get ns -o yaml
 #   + kubectl get pods -A -o yaml                       $ oc get netpol -A -o yaml
 # The line feed stands first: nearly every other line of a dump begins with a blank and is passed at once.
 _DIRT = re.compile(
     r"\n(?![ \n{}\[\]\"])(?:No resources found[^\n]*|Warning: [^\n]*|Error from server[^\n]*|error: [^\n]*"
+    r"|Unable to connect to the server: [^\n]*|The connection to the server [^\n]* was refused[^\n]*"
     r"|[IWEF][0-9]{4} [0-9:.]{8,15} +[0-9]+ [^\n]*"
     r"|(?:[^\n\"'{}]{0,120}?[$#>%+] )?(?:kubectl|oc|k3s kubectl|calicoctl) [^\n]*)(?=\n|\Z)"
 )

@@ -496,6 +496,10 @@ AUDIT = {
         json.dumps(pod_object("a")),
         json.dumps(listed(pod_object("a")), indent=4),
         "kubectl get pods\n" + pod_text(),
+        "Unable to connect to the server: dial tcp 192.0.2.1:6443: i/o timeout\n" + pod_text(),
+        "The connection to the server localhost:8080 was refused - did you specify the right host or port?\n"
+        + pod_text(),
+        "Using project: shop\n" + pod_text(),
         "# note\n---\n" + pod_text(),
         "apiVersion: v1\nitems:\n- metadata:\n    name: a\nkind: PodList\n",
         '[{"metadata": {"name": "shop"}, "spec": {}, "status": {}}]',
