@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 
 from flowdiag.history.kept import Glance, glance
 from flowdiag.history.status import Key
-from flowdiag.model.report import ReportWarning, general_warning
+from flowdiag.model.report import Report, ReportWarning, general_warning
 
 __all__ = ["OTHER_CLUSTER", "EarlierRuns"]
 
@@ -21,13 +21,14 @@ class EarlierRuns:
 
     Args:
         connection: of the history.
-        cluster: the cluster that this run's records name, if they do.
+        report: of this run.
         unread: what it could not read.
     """
 
-    def __init__(self, connection: sqlite3.Connection, cluster: str | None, unread: frozenset[str]) -> None:
+    def __init__(self, connection: sqlite3.Connection, report: Report, unread: frozenset[str]) -> None:
         self._connection = connection
-        self._cluster = cluster
+        self._cluster = report.cluster.name
+        self._flows = report.totals.flows
         self._unread = unread
         self.why = "what cannot be read now was read when they were seen"
 
@@ -38,7 +39,7 @@ class EarlierRuns:
         is not kept any more, a problem that is absent is gone.  What the run of a baseline could read is not known:
         its problems are overlooked as soon as this run could not read something.
         """
-        if not absent or not (self._unread or self._cluster):
+        if not absent or not (self._unread or self._cluster or not self._flows):
             return frozenset()
         rows = self._connection.execute(
             "SELECT fingerprint, number, last_run FROM problem WHERE scope = ?", (scope,)
@@ -73,6 +74,10 @@ class EarlierRuns:
             return True
         if self._differs(seen):
             self.why = "they were seen in records of another cluster"
+            return False
+        if not self._flows and seen.totals.allowed:
+            # Where only refusals are logged, none of them is peace; what told of all traffic is never without any.
+            self.why = "no flow was read, and when they were seen passing ones were"
             return False
         return self._unread <= seen.warned
 

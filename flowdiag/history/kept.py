@@ -28,11 +28,16 @@ class _Cluster(Struct, frozen=True):
     name: str | None = None
 
 
+class _Totals(Struct, frozen=True):
+    allowed: int | None = None
+
+
 class Glance(Struct):
     """The part of a report of any version that tells what its run could see."""
 
     warnings: tuple[_Warning, ...] = ()
     cluster: _Cluster = _Cluster()
+    totals: _Totals = _Totals()
 
     @property
     def warned(self) -> frozenset[str]:

@@ -95,7 +95,7 @@ def record_run(
         if before is None or key in present:
             known_before.setdefault(key, 0)
     unproved = seen.unproved
-    earlier = EarlierRuns(connection, report.cluster.name, seen.unread)
+    earlier = EarlierRuns(connection, report, seen.unread)
     overlooked = earlier.overlooked(scope, known_before.keys() - set(present))
     found = compare(
         known_before, present, complete=unproved is None, overlooked=overlooked, gone_after=gone_after

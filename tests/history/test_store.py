@@ -141,6 +141,17 @@ class TestRecording:
         assert found[1].unproved == "what cannot be read now was read when they were seen"
         assert (found[3].waiting, found[3].unproved) == (0, None)
 
+    @pytest.mark.parametrize(("allowed", "gone"), [(900, 0), (0, 4), (None, 4)])
+    def test_flows_that_fail_to_come_mend_nothing(self, path, allowed, gone):
+        """An export that is away while the agents' logs are there; a log of refusals alone may have none to tell."""
+        seen, quiet = dns_story(), empty()
+        record(path, replace(seen, totals=replace(seen.totals, allowed=allowed)))
+
+        found = record(path, replace(quiet, totals=replace(quiet.totals, flows=0, allowed=0)))
+
+        assert found.counts[Status.GONE] == gone
+        assert (found.unproved is None) is bool(gone)
+
     def test_another_clusters_problems_are_not_gone(self, path):
         """Two clusters in one history are told apart as far as their records name them, and it is said."""
         one, other = (replace(dns_story().cluster, name=name) for name in ("blue", "green"))
