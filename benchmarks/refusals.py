@@ -130,7 +130,6 @@ def refused(snapshot, policies, count):
             time_source=TimeSource.RECORD,
             buckets=(Bucket(at // NS * NS, NS, 1),),
             tcp_flags=frozenset({"SYN"}),
-            reply_seen=False,
             source_ports=(40000,),
             interval_s=None,
             dns_names=(),

@@ -65,7 +65,6 @@ def _imagined(pair: Pair, protocol: str | None) -> Flow:
         time_source=TimeSource.NONE,
         buckets=(),
         tcp_flags=frozenset(),
-        reply_seen=False,
         source_ports=(),
         interval_s=None,
         dns_names=pair.dst.dns_names,

@@ -92,8 +92,6 @@ class DistinctFlow(Struct, frozen=True, kw_only=True):
     buckets: tuple[Bucket, ...]
     """Sorted; the counts add up to `count`."""
     tcp_flags: frozenset[str]
-    reply_seen: bool
-    """Records of the other way of this connection were seen too."""
     source_ports: tuple[int, ...]
     """Up to a bound, the smallest; their number is a lower bound of distinct connections."""
     interval_s: float | None

@@ -24,7 +24,7 @@ _STEADY_GAPS = 4
 _STEADY_SHARE = 0.8
 
 
-def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> DistinctFlow:
+def make_flow(table: Table, cell: Whole, part: Paired) -> DistinctFlow:
     """One direction's part of a flow as one value."""
     level, _, _, port, number = cell.place
     whole = table.shapes[number]
@@ -68,7 +68,6 @@ def make_flow(table: Table, cell: Whole, part: Paired, *, reply_seen: bool) -> D
         time_source=time_source,
         buckets=_buckets(part, starts, width),
         tcp_flags=_flags(joined.flags),
-        reply_seen=reply_seen,
         source_ports=tuple(sorted(joined.source_ports)[: table.limits.source_ports])
         if joined.source_ports
         else (),

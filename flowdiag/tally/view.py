@@ -121,13 +121,12 @@ class FlowView:
             return self._flows(self._cells(shapes, wanted, port))
 
     def _flows(self, cells: Cells) -> tuple[DistinctFlow, ...]:
-        seen = self._other_ways.seen(cells)
         found: list[tuple[tuple[int, str, int, str], Place, DistinctFlow]] = []
         for whole in whole_cells(self._table, self._groups, cells):
             level, _, _, _, shape = whole.place
             refused = self._table.shapes[shape].shape.verdict in REFUSED
             for part in paired(whole.lanes, refused=refused):
-                flow = make_flow(self._table, whole, part, reply_seen=whole.place in seen)
+                flow = make_flow(self._table, whole, part)
                 first = flow.first if flow.first is not None else -1
                 found.append(((first, flow.verdict, level, flow.direction or ""), whole.place, flow))
         found.sort(key=itemgetter(0))
@@ -190,10 +189,6 @@ class FlowView:
     def _exact(self) -> Exact:
         """All flows within the bounds, as often as they have lanes."""
         return exact([key for key in self._table.lanes if key[0] == EXACT], self._columns)
-
-    @cached_property
-    def _other_ways(self) -> _OtherWays:
-        return _OtherWays(self._table, self._exact)
 
     def _wide(self, shapes: list[bool]) -> dict[Place, tuple[dict[int, FlowLane], list[int]]]:
         """Flows with a lane that is wider than at first: their lanes, and which of the columns those are."""
@@ -291,62 +286,3 @@ def _src_names(note: Note) -> Sequence[str]:
 
 def _dst_names(note: Note) -> Sequence[str]:
     return note.dst_names
-
-
-class _OtherWays:
-    """Finds connections of which packets were seen in the other direction, too, by the ends alone.
-
-    Args:
-        table: whose flows.
-        flows: all of them that are within its bounds.
-    """
-
-    def __init__(self, table: Table, flows: Exact) -> None:
-        numbers: dict[tuple[str | None, ...], int] = {}
-        self._ends = np.array(
-            [numbers.setdefault(_end(peer), len(numbers)) for peer in table.peers], np.int64
-        )
-        protocols: dict[str | None, int] = {}
-        # The protocol's number, and in the last bit the direction of the connection.
-        self._ways = np.array(
-            [
-                protocols.setdefault(whole.shape.protocol, len(protocols)) << 1 | whole.shape.turned
-                for whole in table.shapes
-            ],
-            np.int64,
-        )
-        self._all = self._keys(flows, 0)
-
-    def seen(self, cells: Cells) -> set[Place]:
-        """Those of some flows of whose connections there are records of the other way."""
-        asked = [place for place in cells if place[0] == EXACT]
-        if not asked:
-            return set()
-        ours = self._keys(exact([(*place, 0) for place in asked]), 1)
-        # Only few records have the ends, ports and directions that are asked for; only those are sorted.
-        near = np.arange(len(self._all[0]))
-        for mine, column in zip(ours, self._all, strict=True):
-            near = near[np.isin(column[near], mine)]
-        theirs = [column[near] for column in self._all]
-        _, number = alike(*(np.concatenate(both) for both in zip(ours, theirs, strict=True)))
-        answered = np.zeros(len(number), bool)
-        answered[number[len(asked) :]] = True
-        return {
-            place for place, seen in zip(asked, answered[number[: len(asked)]].tolist(), strict=True) if seen
-        }
-
-    def _keys(self, flows: Exact, turned: int) -> tuple[Ints, Ints, Ints, Ints]:
-        return (
-            self._ends[flows.srcs],
-            self._ends[flows.dsts],
-            flows.ports,
-            self._ways[flows.shapes] ^ turned,
-        )
-
-
-def _end(peer: Peer) -> tuple[str | None, ...]:
-    if peer.pod is not None:
-        return (peer.namespace, peer.pod)
-    if peer.ip is not None:
-        return (peer.ip,)
-    return (peer.namespace, peer.service, peer.node, peer.entity, peer.mac, "")

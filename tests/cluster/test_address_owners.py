@@ -265,7 +265,7 @@ def flow(src, dst, *, buckets=(), port=80, direction=None, node=None, first=None
         count=sum(bucket.count for bucket in buckets), records=1,
         first=first if first is not None else (timed[0].start if timed else None),
         last=last if last is not None else (timed[-1].start if timed else None),
-        time_source=TimeSource.RECORD, buckets=buckets, tcp_flags=frozenset(), reply_seen=False, source_ports=(), interval_s=None,
+        time_source=TimeSource.RECORD, buckets=buckets, tcp_flags=frozenset(), source_ports=(), interval_s=None,
         dns_names=more.pop("dns_names", ()), folded_peers=None, folded_ports=None, examples=(), **more,
     )  # fmt: skip
 

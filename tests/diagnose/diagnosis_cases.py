@@ -292,7 +292,6 @@ def distinct_flow(spec, state):
         time_source=TimeSource(spec.get("time_source", "record")),
         buckets=(Bucket(first, NS if first is not None else 0, count),),
         tcp_flags=frozenset(spec.get("flags", [])),
-        reply_seen=spec.get("reply_seen", False),
         source_ports=tuple(spec.get("source_ports", [])),
         interval_s=spec.get("interval_s"),
         dns_names=tuple(spec.get("dns_names", [])),

@@ -164,15 +164,6 @@ def test_dropped_replies_are_recognised(changes, turned):
     assert flow.direction is (Direction.INGRESS if turned else Direction.EGRESS)
 
 
-def test_replies_seen():
-    """A refused connection whose replies are recorded too, from either node, says so."""
-    reply = record(src=DB, dst=WEB, is_reply=True, verdict=Verdict.ALLOWED, node="n2")
-    flows = tally(record(), reply).flows()
-
-    assert [flow.reply_seen for flow in flows] == [True, True]
-    assert not only(record()).reply_seen
-
-
 def test_widths_of_buckets():
     """A second for what was refused, a minute for the rest; no time is a bucket of its own."""
     refused = only(record(), record(at=None))

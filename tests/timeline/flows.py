@@ -72,7 +72,6 @@ def flow(
         time_source=TimeSource.RECORD,
         buckets=buckets,
         tcp_flags=frozenset(),
-        reply_seen=False,
         source_ports=(),
         interval_s=None,
         dns_names=(),
