@@ -47,11 +47,13 @@ class Probe(Struct, frozen=True, kw_only=True):
     """Do it; else only say what would be done."""
 
 
-def probe(asked: Probe, state: StateOptions) -> tuple[ProbeResult, list[str]]:
+def probe(asked: Probe, state: StateOptions, problems: list[str] | None = None) -> ProbeResult:
     """Ask the policies, then try.
 
-    Returns:
-        The result, and what must be said about reading the cluster.
+    Args:
+        asked: what is to be tried.
+        state: the cluster, and how policies are read.
+        problems: grows by what must be said about reading the cluster, also where an end is not there.
 
     Raises:
         UsageError: no cluster is named.
@@ -65,6 +67,8 @@ def probe(asked: Probe, state: StateOptions) -> tuple[ProbeResult, list[str]]:
     from flowdiag.cluster.live.errors import ForbiddenError
 
     asker, said = load_asker(state)
+    if problems is not None:
+        problems.extend(said)
     answer = asker.ask(asked.src, asked.dst, "TCP", asked.port)
     pair, address, port = _target(asked, asker, answer)
     pod = pair.src.pod
@@ -94,8 +98,8 @@ def probe(asked: Probe, state: StateOptions) -> tuple[ProbeResult, list[str]]:
         changes=_changes(asked, key, container),
     )
     if not asked.yes:
-        return result, said
-    return _tried(asked, api, key, result), said
+        return result
+    return _tried(asked, api, key, result)
 
 
 def _target(asked: Probe, asker: Asker, answer: Answer) -> tuple[Pair, str, int]:

@@ -65,7 +65,7 @@ def explain(
         state: cluster objects and how policies are read.
         evidence: how evidence is read.
         selection: which part of it counts.
-        problems: grows by what must be said about reading the state, in words.
+        problems: grows by what must be said about reading the state, in words, also where an end cannot be resolved.
 
     Returns:
         The result as it is printed, the answer with its walk, and what is wrong.
@@ -76,6 +76,7 @@ def explain(
         ClusterError: the state is to come from a cluster that cannot be read.
     """
     observed = None
+    told = problems if problems is not None else []
     if paths:
         selection = selection or Selection()
         read = gather(
@@ -93,6 +94,8 @@ def explain(
             raise InputError(message, hint=hint)
         known = compile_state(read.state, state, read.cnis, read.manifests, taken=read.taken)
         asker, said = Asker(known.snapshot, known.policies), _said(read.warnings, known)
+        # Before an end that is not there, which may be in what could not be read.
+        told.extend(said)
         answer = _asked(asker, src, dst, protocol, port)
         resolver = Resolver(known.snapshot, read.tally.dns)
         flows = sort_flows(read.tally.view(), resolver, selection, all_allowed=True)
@@ -111,11 +114,11 @@ def explain(
             )
     else:
         asker, said = load_asker(state)
+        told.extend(said)
         answer = _asked(asker, src, dst, protocol, port)
     decision = ConnectionDecision(allowed=answer.allowed, egress=answer.egress, ingress=answer.ingress)
     result = explain_result(src, dst, protocol, port, decision, error=answer.error, observed=observed)
-    if problems is not None:
-        problems.extend([*said, *asker.readings])
+    told.extend(asker.readings)
     return result, answer, diagnose_answer(asker, answer, protocol, state.ip_block_pods)
 
 

@@ -140,6 +140,8 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
         raise_failed(write_each({name: files[name] for name in files if name == "json"}, lambda _: told))
         if stdout == "json":
             print_text(stdout, told)
+        for one in said:
+            say(one)
         raise
     if isinstance(number, str) and os.path.exists(number):  # noqa: PTH110
         said.append(f"{number} is taken for a port's name; for what lies here write ./{number}")

@@ -67,9 +67,12 @@ def command(src: str, dst: str, port: str, **given: Any) -> int:
         seconds=max(1, parse_duration(given["timeout"]) // NS),
         yes=given["yes"],
     )
-    result, said = probe(asked, state_of({**given, "state": (), "live": True}))
-    for text in said:
-        say(text)
+    said: list[str] = []
+    try:
+        result = probe(asked, state_of({**given, "state": (), "live": True}), said)
+    finally:
+        for text in said:
+            say(text)
     display = display_options()
 
     def rendered(name: str) -> str | bytes:

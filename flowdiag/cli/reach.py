@@ -8,7 +8,7 @@ import click
 
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import answer_option, state_options
-from flowdiag.model.errors import UsageError
+from flowdiag.model.errors import InputError, UsageError
 
 __all__ = ["command"]
 
@@ -37,7 +37,13 @@ def command(workload: str, **given: Any) -> int:
     stdout, files = parse_outputs(given["outputs"], _FORMATS)
     check_files(files, given["state"])
     asker, problems = load_asker(state_of(given))
-    result = reach(asker, workload)
+    try:
+        result = reach(asker, workload)
+    except InputError:
+        # It may be in what could not be read.
+        for text in problems:
+            say(text)
+        raise
 
     def rendered(name: str) -> str | bytes:
         return json_bytes(result) if name == "json" else render_reach(result)

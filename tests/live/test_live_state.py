@@ -322,6 +322,20 @@ def test_everything_forbidden_or_unauthorized_is_exit_4(tmp_path, token, words):
     assert "deploy/rbac/read.yaml" in done.stderr or "kubectl auth whoami" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [ASK, ("reach", "shop/web-1", "--live"), ("probe", "shop/web-1", "data/db-1", "5432")]
+)
+def test_an_end_that_is_not_there_may_be_in_what_could_not_be_read(cluster, kubeconfig, words):
+    """Pods cannot be listed today: that is said before the end that is not in the state."""
+    cluster.faults.append(Fault("/api/v1/pods", "status", status=500, times=99))
+    done = flowdiag(*words, KUBECONFIG=kubeconfig)
+
+    assert done.returncode == 3
+    told, _, missing = done.stderr.partition("\nflowdiag: no ")
+    assert "pods: GET /api/v1/pods: told to fail (HTTP 500)" in told
+    assert "shop/web-1 in the state" in missing
+
+
 def test_an_unreachable_cluster_is_exit_4(cluster, kubeconfig):
     """Nobody listens: the address and what went wrong are named."""
     text = kubeconfig.read_text().replace(f":{cluster.port}", ":9")
