@@ -20,12 +20,15 @@ PyMethodDef skim_functions[] = {{NULL, NULL, 0, NULL}};
 
 #else
 
+#include <time.h>
 #include <unistd.h>
 
 enum {
     READ = 1 << 18,         /* bytes at a time: what a core's cache holds while it is searched */
     LONGEST = 1 << 20,      /* bytes of a line that is taken */
-    MOST_READ = 64 << 20,   /* bytes before it returns, so that whoever waits hears how far it is */
+    /* When it returns, so that whoever waits hears how far it is, and can be interrupted: */
+    MOST_READ = 64 << 20,   /* bytes, some twenty milliseconds of what is in memory */
+    MOST_MS = 100,          /* of a disk that is slow */
 };
 
 /* Bytes that grow. */
@@ -97,6 +100,21 @@ static int is_for_python(const char *at, const char *end)
     return 0;
 }
 
+static int64_t milliseconds(void)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* How many bytes to read at a place: none where the end is there, or before it. */
+static size_t wanted_at(const struct skimming *s, int64_t place)
+{
+    if (s->end < 0 || s->end - place > READ)
+        return READ;
+    return s->end > place ? (size_t)(s->end - place) : 0;
+}
+
 static void skim_blocks(struct skimming *s, size_t most)
 {
     char *block = malloc(LONGEST + READ);
@@ -105,10 +123,11 @@ static void skim_blocks(struct skimming *s, size_t most)
         return;
     }
     size_t held = 0; /* bytes of a line whose end is not read yet */
-    int64_t stop = s->at + MOST_READ;
-    while (!s->over && s->data.used < most && s->at < stop) {
+    int64_t start = s->at, begun = milliseconds();
+    while (!s->over && s->data.used < most && s->at - start < MOST_READ &&
+           (s->at == start || milliseconds() - begun < MOST_MS)) {
         int64_t place = s->at + (int64_t)held;
-        size_t wanted = s->end >= 0 && s->end - place < READ ? (size_t)(s->end - place) : READ;
+        size_t wanted = wanted_at(s, place);
         ssize_t got = wanted ? pread(s->file, block + held, wanted, place) : 0;
         if (got < 0 && errno == EINTR)
             continue;
@@ -120,7 +139,7 @@ static void skim_blocks(struct skimming *s, size_t most)
         held += (size_t)got;
         /* Of lines in a block only the first can be too long: the others begin in what was just read. */
         const char *first = last && held > LONGEST ? memchr(block, '\n', held) : last;
-        s->over = !got || (first ? first - block > LONGEST : held >= LONGEST);
+        s->over = !got || (first ? first - block > LONGEST : held > LONGEST);
         if (s->over || !last)
             continue;
         struct skimming before = *s;

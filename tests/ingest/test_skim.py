@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import ClassVar
@@ -180,6 +185,55 @@ def test_only_what_is_no_plain_line_is_left_to_python(tmp_path, monkeypatch):
 
     assert len(found) == 40_001
     assert left == [len(b"DENY cut")]
+
+
+def test_a_line_of_a_megabyte_is_the_extension_s(tmp_path):
+    """A longer one is not; and nothing is read where the end stands before the start."""
+    path = tmp_path / "f"
+    path.write_bytes((b"y" * (1 << 20) + b"\n") * 2 + b"y" * ((1 << 20) + 1) + b"\n")
+    with path.open("rb") as file:
+        assert native().skim(file.fileno(), 0, -1, (b"DENY",), 1)[2:] == (2 * (1 << 20) + 2, 2, True)
+        assert native().skim(file.fileno(), 9, 5, (b"DENY",), 1) == (b"", b"", 9, 0, True)
+
+
+SLOW = """
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+ssize_t pread(int file, void *at, size_t size, off_t place)
+{
+    (void)file, (void)place;
+    nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+    for (size_t i = 0; i < size; i++)
+        ((char *)at)[i] = '\\n';
+    return (ssize_t)size;
+}
+
+ssize_t pread64(int file, void *at, size_t size, off_t place) { return pread(file, at, size, place); }
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("gcc"),
+    reason="reads are made slow with gcc and Linux's loader",
+)
+def test_a_slow_disk_is_not_waited_for(tmp_path):
+    """Whoever asks hears how far it is, and may be interrupted: a megabyte a second is what some networks give."""
+    (tmp_path / "slow.c").write_text(SLOW)
+    slow = tmp_path / "slow.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", str(tmp_path / "slow.c"), "-o", str(slow)], check=True)
+    asked = 'import flowdiag_native as one; print(list(one.skim(0, 0, -1, (b"DENY",), 1)[2:]))'
+    said = subprocess.run(
+        [sys.executable, "-c", asked],
+        env=os.environ | {"LD_PRELOAD": str(slow)},
+        capture_output=True,
+        check=True,
+    )
+    place, lines, over = json.loads(said.stdout.decode().lower())
+
+    assert 0 < place == lines < 8 << 20
+    assert not over
 
 
 def test_whoever_stops_reading_leaves_no_thread(tmp_path, monkeypatch):
