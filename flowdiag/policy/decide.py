@@ -70,6 +70,8 @@ def decide(plan: Plan, view: View, sure: int, maybe: int, traffic: Traffic) -> V
     steps: list[TierStep] = []
     rule: int | None = None
     for index, tier in enumerate(plan.tiers):
+        if tier.tier.apart:
+            continue
         if not view.selecting[index] and not view.maybe_selecting[index] and not tier.tier.always:
             continue
         here: int
@@ -88,6 +90,25 @@ def decide(plan: Plan, view: View, sure: int, maybe: int, traffic: Traffic) -> V
     else:
         ends |= End.ALLOW
         rule = None
+    if ends == End.ALLOW and plan.apart:
+        # What was in doubt does not matter any more.
+        doubtful, others = 0, False
+        broken.clear()
+        tied.clear()
+    for index in plan.apart if ends & End.ALLOW else ():
+        if not view.selecting[index] and not view.maybe_selecting[index]:
+            continue
+        here, own, doubts, ties = _ordered(index, plan.tiers[index], view, sure, maybe)
+        steps.append(TierStep(index, here, own))
+        doubtful |= doubts
+        broken.extend(view.broken[index])
+        tied.extend(ties)
+        ends |= here & End.DENY
+        if here == End.DENY:
+            ends = End.DENY
+            rule = own
+        elif rule is None:
+            rule = own
     settled = ends in {End.ALLOW, End.DENY}
     return Verdict(
         allowed=ends == End.ALLOW if settled else None,

@@ -111,7 +111,8 @@ def _notes(plan: Plan, verdict: Verdict, sure: int) -> tuple[str, ...]:
     """Notes of the rules that allow, if all of them have one: with a rule that has none, the allow depends on nothing more."""
     if not verdict.allowed or verdict.rule is None:
         return ()
-    rules = [plan.rules[each] for each in bits_of(sure & plan.tiers[verdict.steps[-1].tier].allow)]
+    tier = next(step.tier for step in verdict.steps if step.rule == verdict.rule)
+    rules = [plan.rules[each] for each in bits_of(sure & plan.tiers[tier].allow)]
     if not all(rule.note for rule in rules):
         return ()
     return tuple(dict.fromkeys(rule.note for rule in rules))

@@ -80,6 +80,8 @@ class Plan:
         self.policy_of: list[int] = []
         self.rule_bits: list[int] = []
         """Per policy, the bits of its rules."""
+        self.apart: list[int] = []
+        """Tiers that are asked of what the others let pass (`Tier.apart`)."""
         self.by_destination = 0
         self.implicit = 0
         """Bits of the rules that no object holds."""
@@ -103,6 +105,8 @@ class Plan:
 
     def _enter(self, tier: Tier, policies: Sequence[Policy]) -> None:
         plan = TierPlan(tier)
+        if tier.apart:
+            self.apart.append(len(self.tiers))
         ordered = tier.order is Order.ORDERED
         ties: dict[int, list[int]] = {}
         selections: dict[tuple[str | None, int, frozenset[str]], Selection] = {}

@@ -221,5 +221,7 @@ class Tier(Struct, frozen=True, kw_only=True):
     """Directions in which every endpoint counts as isolated (Cilium's enforcement mode ``always``)."""
     always_for: frozenset[str] = frozenset({"pod"})
     """Kinds of ends that `always` is about."""
+    apart: bool = False
+    """It is asked of what all others let pass, at a stage of its own, and only takes away (OVN's egress firewall)."""
     others: Outcome = Outcome.MATCH
     """Whether isolation closes ICMP and other protocols without ports; unknown where enforcers differ."""

@@ -103,6 +103,8 @@ def _ended(plan: Plan, step: TierStep, tier: str, *, implicit: bool) -> WalkStep
     by = None if step.rule is None else plan.policies[plan.policy_of[step.rule]].ref
     rule = None if step.rule is None else plan.rules[step.rule].path
     text = _tier_text(outcome, rule, by)
+    if outcome == "next" and plan.tiers[step.tier].tier.apart:
+        text = "none of its rules denies this"
     if outcome == "deny" and rule is None and implicit:
         text = "denied: no policy selects it, and the agent's enable-policy is always"
     return _step(tier, by, rule, f"tier-{outcome}", f"tier {tier}: {text}")

@@ -106,3 +106,40 @@ def test_an_admin_policy_opens_nothing_that_it_closes():
     }
     admin = net_policy(None, "open", spec, kind="AdminNetworkPolicy", group="policy.networking.k8s.io")
     assert egress([NOTHING], REFUSED, others=[admin]).allowed is False
+
+
+def test_what_policies_refuse_is_theirs_though_it_would_be_refused_here_too():
+    """OVN asks it behind them, and logs the refusal in the name of the first."""
+    closed = net_policy("shop", "closed", {"podSelector": {}, "policyTypes": ["Egress"]})
+    found = egress([NOTHING], REFUSED, others=[closed])
+
+    assert (found.allowed, found.decided_by) == (False, None)
+    assert [ref.name for ref in found.closed_by] == ["closed"]
+
+
+def test_an_unknown_condition_of_a_policy_hides_no_deny_of_it():
+    """Whatever the policy would say, what it lets pass is refused here; and what it may refuse stays unknown otherwise."""
+    names = net_policy(
+        None,
+        "names",
+        {
+            "priority": 1,
+            "subject": {"namespaces": {}},
+            "egress": [
+                {"action": "Allow", "to": [{"domainNames": ["a.example.com"]}]},
+                {"action": "Deny", "to": [{"networks": ["0.0.0.0/0"]}]},
+            ],
+        },
+        kind="AdminNetworkPolicy",
+        group="policy.networking.k8s.io",
+    )
+
+    assert egress([NOTHING], REFUSED, others=[names]).allowed is False
+    assert egress([RANGE], REFUSED, others=[names]).allowed is None
+
+
+def test_the_rule_that_came_nearest_and_the_one_that_allows_are_told():
+    near = egress([RANGE, NOTHING], REFUSED).nearest
+
+    assert [(rule.policy.kind, rule.rule) for rule in near] == [("EgressFirewall", "egress[0].to")]
+    assert egress([RANGE, NOTHING], ALLOWED).decided_by.action == "allow"

@@ -72,8 +72,6 @@ def compile_policies(
     for policy in snapshot.policies:
         _enter(policy, context, found)
     tiers = (
-        # Last of OVN's stages, and first here: what it hands on still has to pass the others.
-        Tier(name="EgressFirewall", order=Order.ORDERED, policies=tuple(found.firewalls), closes=False),
         Tier(name="Antrea", order=Order.ORDERED, policies=tuple(found.antrea), closes=False),
         Tier(name="Admin", order=Order.ORDERED, policies=tuple(found.admin), closes=False),
         Tier(
@@ -86,6 +84,13 @@ def compile_policies(
             name="Antrea baseline", order=Order.ORDERED, policies=tuple(found.antrea_baseline), closes=False
         ),
         Tier(name="Baseline", order=Order.ORDERED, policies=tuple(found.baseline), closes=False),
+        Tier(
+            name="EgressFirewall",
+            order=Order.ORDERED,
+            policies=tuple(found.firewalls),
+            closes=False,
+            apart=True,
+        ),
     )
     return _built(context, tiers, found.notes, Dataplane())
 

@@ -2,8 +2,8 @@
 
 Source: ovn-org/ovn-kubernetes ``go-controller/pkg/crd/egressfirewall/v1/types.go`` and its page on ACLs.  Rules are tried
 in order and the first that matches decides; without one it is allowed.  Its ACLs are of a stage of their own behind those
-of policies, so that both must let a connection pass: an Allow here hands on to the policies, and opens nothing that they
-close.  Pods are never meant, nor is anything that pods on the host's network send; nodes are, as the API servers on them.
+of policies, so that both must let a connection pass (`Tier.apart`): an Allow here opens nothing that policies close, and
+what they refuse never gets here.  Pods are never meant, nor is anything that pods on the host's network send; nodes are, as the API servers on them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ __all__ = ["FIREWALL", "compile_egress_firewall"]
 
 FIREWALL = ("k8s.ovn.org", "EgressFirewall")
 
-_ACTIONS = {"Allow": Action.PASS, "Deny": Action.DENY}
+_ACTIONS = {"Allow": Action.ALLOW, "Deny": Action.DENY}
 _DESTINATIONS = frozenset({"cidrSelector", "dnsName", "nodeSelector"})
-_HANDED_ON = "Allow: policies decide"
 
 
 class HostNamed(Struct, frozen=True):
@@ -111,7 +110,6 @@ def _rule(raw: Any, path: str, context: CompileContext) -> Rule:
         action=action,
         peers=(Peer(".to", (_destination(raw.get("to"), f"spec.{path}.to", context),)),),
         traffic=traffic,
-        note=_HANDED_ON if action is Action.PASS else "",
     )
 
 
