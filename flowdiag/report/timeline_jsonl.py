@@ -42,19 +42,11 @@ _WORDS = {
 _NOUNS = {"logged": "logged packets", "allowed": "records let through", "redirected": "records let through"}
 _MAX_LINE = 60_000
 """Bytes of a line."""
-_LIMITS = (2000, 400, 100)
+_LIMITS = (2000, 400, 60)
 """Characters of a string: the first of these with which the line is short enough, as it always is with the last."""
 _MAX_ITEMS = 20
 _UTF8 = 4
 """Bytes of a shown character at most."""
-_NOUNS = {"logged": "logged packets", "allowed": "records let through", "redirected": "records let through"}
-_MAX_LINE = 60_000
-"""Bytes of a line."""
-_LIMITS = (2000, 400, 60)
-"""Characters of a string: the first of these with which the line is short enough, the last always is."""
-_MAX_ITEMS = 20
-_MAX_BYTES = 12
-r"""What a character takes at most: ``\\udbff\\udfff`` for one that acts."""
 
 
 class JsonlReporter:
