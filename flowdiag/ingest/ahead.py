@@ -7,22 +7,19 @@ What the thread has ready is bounded.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
 
-from flowdiag.ingest.streams import Over, Readable
+from flowdiag.ingest.streams import Readable
 
-__all__ = ["Ahead", "Steps", "has_core_to_spare", "in_thread"]
+__all__ = ["Ahead", "has_core_to_spare", "in_thread"]
 
 _PIECE = 1 << 20
 """Bytes of a piece.  The thread needs Python's lock once or twice for each, and may wait for it as long as a piece
 takes to parse, so pieces must not be small."""
 _PIECES = 4
-_NARROW = 1 << 17
-"""Bytes that readers without a thread ask for.  Of a damaged stream, what stands before the damage is found in steps
-of this size."""
 _WAIT_S = 0.1
 _T = TypeVar("_T")
 
@@ -33,51 +30,11 @@ def has_core_to_spare() -> bool:
     return (len(affinity(0)) if affinity is not None else os.cpu_count() or 1) > 1
 
 
-class Steps(Over):
-    """A packed stream that is asked in steps of one size, however much its reader wants at a time.
-
-    A decompressor gives nothing of a read that meets damage.  How much is read before the damage would otherwise depend on
-    the size of the reads.
-    """
+class Ahead:
+    """See the module.  It gives the same bytes, and at the end the same error, as reading without a thread."""
 
     def __init__(self, stream: Readable) -> None:
-        super().__init__(stream)
-        self._left = b""
-        self._error: Exception | None = None
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes, all for -1; empty at the end."""
-        pieces, held = [self._left], len(self._left)
-        while self._error is None and (size < 0 or held < size):
-            try:
-                piece = self._stream.read(_NARROW)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised behind what came before it.
-                self._error = error
-                break
-            if not piece:
-                break
-            pieces.append(piece)
-            held += len(piece)
-        data = b"".join(pieces)
-        if not data and size and self._error is not None:
-            raise self._error
-        if size < 0:
-            self._left = b""
-            return data
-        self._left = data[size:]
-        return data[:size]
-
-
-class Ahead:
-    """See the module.  It gives the same bytes, and at the end the same error, as reading without a thread.
-
-    Args:
-        reopened: opens the stream from its start, also a second time; its errors at first come from here.
-    """
-
-    def __init__(self, reopened: Callable[[], Readable]) -> None:
-        self._reopened = reopened
-        self._stream = reopened()
+        self._stream = stream
         self._pieces: Queue[tuple[bytes, int, Exception | None]] = Queue(_PIECES)
         self._piece, self._at, self._used = b"", 0, 0
         self._error: Exception | None = None
@@ -121,34 +78,13 @@ class Ahead:
     # -- in the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        done = 0
         try:
             while True:
                 piece = self._stream.read(_PIECE)
-                done += len(piece)
                 if not self._put(piece, self._stream.tell(), None) or not piece:
                     return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the bytes are read.
-            self._finish(done, error)
-
-    def _finish(self, done: int, error: Exception) -> None:
-        """Read again, in narrow reads up to the error, what a wide read lost with its error."""
-        try:
-            again = self._reopened()
-        except Exception:  # noqa: BLE001 - the file is gone meanwhile; the first error stays.
             self._put(b"", self._used, error)
-            return
-        at = 0
-        try:
-            while piece := again.read(_NARROW):
-                at += len(piece)
-                if at > done and not self._put(piece[max(0, len(piece) - (at - done)) :], again.tell(), None):
-                    return
-        except Exception as same:  # noqa: BLE001 - as above.
-            error = same
-        finally:
-            again.close()
-        self._put(b"", self._used, error)
 
     def _put(self, piece: bytes, used: int, error: Exception | None) -> bool:
         while not self._given_up.is_set():

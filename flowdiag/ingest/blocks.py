@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
-from flowdiag.ingest.ahead import Ahead, Steps, has_core_to_spare
+from flowdiag.ingest.ahead import Ahead, has_core_to_spare
 from flowdiag.ingest.among import Owners, lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES
@@ -108,8 +108,8 @@ def _opened(part: Part) -> Readable:
     source = part.source
     if part.start == 0:
         if source.kind is not Kind.PLAIN and source.size >= _WORTH_A_THREAD and has_core_to_spare():
-            return Ahead(lambda: open_source(source))
-        return open_source(source) if source.kind is Kind.PLAIN else Steps(open_source(source))
+            return Ahead(open_source(source))
+        return open_source(source)
     stream = open_raw(part.source.path)
     stream.seek(part.start)
     return stream

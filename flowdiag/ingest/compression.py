@@ -70,20 +70,25 @@ def sniff_kind(head: bytes) -> Kind:
     return Kind.PLAIN
 
 
-def decompressed(stream: BinaryIO, kind: Kind) -> BinaryIO:
+def decompressed(stream: BinaryIO, kind: Kind, *, fast: bool = True) -> BinaryIO:
     """A stream of the decompressed bytes of `stream`; several gzip members or zstd frames are one.
 
     isal's inflate is 2.8 times the speed of the standard library's, so it is taken where it is installed.
+
+    Args:
+        stream: the packed bytes.
+        kind: how they are packed.
+        fast: false for a stream that was cut: there isal ends before all that it has is taken from it.
 
     Raises:
         MissingReaderError: nothing here reads it.
     """
     if kind is Kind.GZIP:
         try:
-            igzip = importlib.import_module("isal.igzip")
+            packed = importlib.import_module("isal.igzip") if fast else gzip
         except ImportError:
-            return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
-        return cast("BinaryIO", igzip.GzipFile(fileobj=stream))
+            packed = gzip
+        return cast("BinaryIO", packed.GzipFile(fileobj=stream))
     if kind is Kind.ZSTD:
         return _zstd(stream)
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -15,6 +18,9 @@ __all__ = ["Source", "is_whole", "open_source", "read_head", "read_head_lines"]
 
 _MARK = 4
 """Bytes in which a byte order mark shows."""
+_PIECE = 1 << 17
+_STEPS = (1 << 12, 1)
+"""Bytes that are read at a time where damage is near."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -61,16 +67,20 @@ def open_source(source: Source, *, as_is: bool = False) -> Readable:
 
     Reading may raise one of `corruptions`.
     """
-    raw = open_raw(source.path)
-    try:
-        stream = decompressed(raw, source.kind)
-    except BaseException:
-        raw.close()
-        raise
-    opened = _Opened(stream, raw)
-    # Of a damaged stream what stands before the damage is given in small pieces.
-    most = None if source.kind is Kind.PLAIN else SEPARATOR_HEAD
-    return opened if as_is else _Text(opened, most)
+
+    def streams(*, fast: bool = True) -> tuple[BinaryIO, BinaryIO]:
+        raw = open_raw(source.path)
+        try:
+            return decompressed(raw, source.kind, fast=fast), raw
+        except BaseException:
+            raw.close()
+            raise
+
+    if source.kind is Kind.PLAIN:
+        opened = _Opened(*streams())
+    else:
+        opened = _Unpacked(*streams(), again=partial(streams, fast=False))
+    return opened if as_is else _Text(opened)
 
 
 def read_head(source: Source, size: int) -> bytes:
@@ -143,7 +153,7 @@ def read_head_lines(source: Source, size: int, *, within: int, longest: int) -> 
 
 
 class _Opened:
-    """A decompressed stream that closes the file below as well."""
+    """A stream that closes the file below as well."""
 
     def __init__(self, stream: BinaryIO, raw: BinaryIO) -> None:
         self._stream = stream
@@ -160,19 +170,75 @@ class _Opened:
         self._raw.close()
 
 
+class _Unpacked(_Opened):
+    """A decompressed stream that gives all that comes before damage, and then its error.
+
+    A decoder gives nothing of a read that meets damage, which may be all of a small file.  So it is asked again from
+    the start for what it has given, and then for little at a time.
+
+    Args:
+        stream: the stream.
+        raw: the file below.
+        again: opens both another time.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, raw: BinaryIO, again: Callable[[], tuple[BinaryIO, BinaryIO]]
+    ) -> None:
+        super().__init__(stream, raw)
+        self._again = again
+        self._given = 0
+        self._saved = b""
+        """What the read that met the damage had lost."""
+        self._error: Exception | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._error is None:
+            try:
+                data = self._stream.read(size)
+            except corruptions() as error:
+                self._error = error
+                self._saved = self._before_damage()
+            else:
+                self._given += len(data)
+                return data
+        if self._saved or not size:
+            data, self._saved = (self._saved, b"") if size < 0 else (self._saved[:size], self._saved[size:])
+            return data
+        raise self._error
+
+    def _before_damage(self) -> bytes:
+        """What stands between what was given and the damage."""
+        saved = bytearray()
+        for step in _STEPS:
+            try:
+                stream, raw = self._again()
+            except OSError:  # the file is gone meanwhile
+                break
+            # One read of the decoder at a time: a buffer would be filled beyond what is asked for.
+            read = getattr(stream, "read1", stream.read)
+            with closing(raw), closing(stream):
+                try:
+                    left = self._given + len(saved)
+                    while left and (piece := read(min(left, _PIECE))):
+                        left -= len(piece)
+                    while not left and (piece := read(step)):
+                        saved += piece
+                except corruptions():
+                    continue
+        return bytes(saved)
+
+
 class _Text(Over):
     """Takes off the byte order mark, UTF-16, and other line ends, at the first read: to open never fails for damage."""
 
-    def __init__(self, stream: Readable, most: int | None) -> None:
+    def __init__(self, stream: Readable) -> None:
         super().__init__(stream)
-        self._most = most
-        """Bytes that are read at first at most."""
         self._front: bytes | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         if self._front is None:
-            wanted = SEPARATOR_HEAD if size < 0 else max(size, _MARK)
-            start = _first(self._stream, wanted if self._most is None else min(wanted, self._most))
+            start = _first(self._stream, SEPARATOR_HEAD if size < 0 else max(size, _MARK))
             encoding, mark = encoding_of(start)
             self._front = start[mark:]
             if encoding is not None:
