@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.concerns import acceptance_problems, check_problems, unused_rule_problems
+from flowdiag.analysis.not_collected import EVERY_DAY
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.run import examine
 from flowdiag.cluster.manifests import NOT_READ
 from flowdiag.diagnose.check import Looked, broken_checks, look
 from flowdiag.history import Acceptance, Accepted, History, Recorded, accept, concerns
 from flowdiag.model.interrupts import temporary_folder
-from flowdiag.model.report import Problem, Report, ReportWarning, Severity, general_warning
+from flowdiag.model.report import Problem, Report, Severity, general_warning
 from flowdiag.report.json_report import json_bytes
-
-if TYPE_CHECKING:
-    from flowdiag.cluster.collect.bundle import Fate
 
 __all__ = ["AuditOptions", "audit", "scope_of"]
 
 
-_COLLECT = "collect-"
-"""How the codes of warnings about missing collection begin."""
-_EVERY_DAY = ("refused", "absent")
-"""What the cluster forbids or does not have is missing every day, but what failed or was cut off is missing only today."""
-_UNREAD = (NOT_READ, *(f"{_COLLECT}{fate}" for fate in _EVERY_DAY))
+_UNREAD = (NOT_READ, *EVERY_DAY)
 
 
 class AuditOptions(Struct, frozen=True, kw_only=True):
@@ -105,7 +98,6 @@ def audit(
         found.report,
         problems=(*found.report.problems, *more),
         complete=found.report.complete and inputs.whole,
-        warnings=(*found.report.warnings, *inputs.warnings),
     )
     judged = accept(report.problems, options.acceptances, _day(report))
     # An entry's problem may be in what was not looked at: entries are called unused only where everything was read.
@@ -153,7 +145,6 @@ class _Inputs(Struct, frozen=True, kw_only=True):
     """Of the kubeconfig, that a live cluster was reached by."""
     whole: bool = True
     """What is missing is missing every day."""
-    warnings: tuple[ReportWarning, ...] = ()
 
 
 @contextmanager
@@ -193,29 +184,8 @@ def _inputs(
             folder=f"{folder}/",
             state=replace(state, live=None),
             context=done.context,
-            whole=all(one.fate in _EVERY_DAY for one in missing),
-            warnings=tuple(_uncollected(missing)),
+            whole=all(one.fate in ("refused", "absent") for one in missing),
         )
-
-
-def _uncollected(missing: Iterable[Fate]) -> Iterator[ReportWarning]:
-    """What was not collected besides objects, of which the bundle speaks itself.
-
-    A right that is missing is said once and without names of pods: the same words on the next day say that nothing
-    more is missing than the day before.
-    """
-    texts: dict[tuple[str, str], None] = {}
-    for one in missing:
-        if one.kind in ("objects", "events"):
-            continue
-        text = (
-            f"{one.kind}: forbidden; the rule that allows it: {one.rule}"
-            if one.fate == "refused"
-            else f"{one.what}: {one.reason}"
-        )
-        texts[(f"{_COLLECT}{one.fate}", text)] = None
-    for code, text in texts:
-        yield general_warning(code, text)
 
 
 def scope_of(selection: Selection, context: str | None = None) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.analysis.agents import is_endpoint_list, place_agents
+from flowdiag.analysis.not_collected import EVERY_DAY, not_collected
 from flowdiag.analysis.objects import contents, live_state, read_state, some_objects
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, read_options
 from flowdiag.analysis.summaries import summaries, summary
@@ -124,6 +125,7 @@ def gather(
             sources, options, progress=progress, detected=placed.detected, meanwhile=uncollected()(beside)
         )
         problems = [*worth_saying(problems, detected, lists), *outcome.problems]
+        missing = tuple(not_collected(detected))
         told = tuple(summaries(detected, outcome.tally.inputs, checksum=evidence.checksum))
         if cluster is not None:
             told += (summary(cluster.name, None, cluster.bytes, None),)
@@ -135,8 +137,9 @@ def gather(
         state=state,
         manifests=manifests,
         taken=taken,
-        warnings=(*said(problems), *extra, *parse_warnings(outcome.tally)),
-        whole={one.code for one in problems} | {one.code for one in extra} <= HARMLESS,
+        warnings=(*said(problems), *extra, *missing, *parse_warnings(outcome.tally)),
+        whole={one.code for one in problems} | {one.code for one in (*extra, *missing)}
+        <= HARMLESS.union(EVERY_DAY),
         looked_at=len(detected),
     )
 

@@ -1,5 +1,7 @@
 """Which inputs that nobody could read make the evidence incomplete."""
 
+import json
+
 import pytest
 
 from flowdiag.analysis import analyze
@@ -62,3 +64,38 @@ def test_a_log_that_never_tells_of_traffic_leaves_a_bundle_whole(tmp_path, line,
 
     assert report.complete
     assert {one.code for one in report.warnings if one.input is not None} == codes
+
+
+@pytest.mark.parametrize(
+    ("item", "told", "complete"),
+    [
+        (
+            {"kind": "flows", "fate": "failed", "reason": "no hubble"},
+            ("collect-failed", "of a: no hubble"),
+            False,
+        ),
+        ({"kind": "logs", "fate": "cut", "reason": "too long"}, ("collect-cut", "of a: too long"), False),
+        (
+            {"kind": "files", "fate": "refused", "rule": "{...}"},
+            ("collect-refused", "files: forbidden; the rule that allows it: {...}"),
+            True,
+        ),
+        ({"kind": "flows", "fate": "absent", "reason": "off"}, ("collect-absent", "of a: off"), True),
+        ({"kind": "files", "fate": "absent"}, None, True),
+        ({"kind": "objects", "fate": "refused"}, None, True),
+        ({"kind": 7}, None, True),
+    ],
+)
+def test_what_a_bundle_lacks_is_told_where_it_is_read(tmp_path, item, told, complete):
+    """Whoever analyses it was not there when it was collected: an export that failed looks like peace."""
+    folder = tmp_path / "flowdiag-bundle-20260105-100100"
+    (folder / "state").mkdir(parents=True)
+    items = [{"what": "of a", **item}]
+    (folder / "manifest.json").write_text(json.dumps({"schema": "flowdiag.bundle/1", "items": items}))
+    (folder / "state" / "pods.json").write_text('{"apiVersion":"v1","kind":"PodList","items":[]}')
+
+    report = analyze([str(folder)])
+
+    found = [(one.code, one.message) for one in report.warnings if one.code.startswith("collect-")]
+    assert found == ([told] if told else [])
+    assert report.complete is complete
