@@ -68,7 +68,7 @@ class AdminPolicy(Rule):
             yield self.finding(
                 case,
                 summary=summary,
-                advice=_advice(case, baseline=baseline),
+                advice=_advice(case, decided.policy.kind, baseline=baseline),
                 basis=Basis.RECORD if said else Basis.REPLAY,
                 cause_key=f"deny:{name}",
             )
@@ -81,7 +81,7 @@ class AdminPolicy(Rule):
             yield self.finding(
                 case,
                 summary=f"The record says that {name} denied {whom}.",
-                advice=_advice(case, baseline=_is_baseline(hit.kind or "", policy)),
+                advice=_advice(case, hit.kind or "", baseline=_is_baseline(hit.kind or "", policy)),
                 basis=Basis.RECORD,
                 cause_key=f"deny:{name}",
             )
@@ -96,10 +96,9 @@ def _is_baseline(kind: str, policy: PolicyObject | None) -> bool:
     return kind.startswith("Baseline") or (policy is not None and policy.spec.get("tier") == "Baseline")
 
 
-def _advice(case: Case, *, baseline: bool) -> str:
+def _advice(case: Case, kind: str, *, baseline: bool) -> str:
     if baseline:
         who = end_text(case.enforcer)
         return f"A NetworkPolicy that selects {who} for {case.direction} and admits it replaces the baseline."
-    return (
-        "No NetworkPolicy overrides it: its owners can add an Allow or Pass rule of a lower priority number."
-    )
+    word = "Accept" if kind == "ClusterNetworkPolicy" else "Allow"
+    return f"No NetworkPolicy overrides it: its owners can add an {word} or Pass rule of a lower priority number."
