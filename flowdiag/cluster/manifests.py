@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from flowdiag.cluster.asides import aside_of, unrendered
 from flowdiag.cluster.cleaning import decoded, without_dirt
 from flowdiag.cluster.documents import iter_json, iter_yaml, looks_like_json
-from flowdiag.cluster.meta import as_list, as_map, as_text, read_meta
+from flowdiag.cluster.meta import Meta, as_list, as_map, as_text, read_meta
 from flowdiag.cluster.refused import Refusal, in_error_list, is_error_list, refusals
 from flowdiag.cluster.typed import is_read, keeps_body, read_object
 from flowdiag.cluster.unfold import BadDocument, Found
@@ -222,39 +222,23 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
     if (group, kind) == UNREAD_KINDS:
         _unread(manifest, as_map(body.get("spec")), origin)
         return
-    aside = None if is_read(group, kind) else aside_of(group, kind, api, body)
+    known = is_read(group, kind)
+    aside = None if known else aside_of(group, kind, api, body)
     if aside is not None:
-        manifest.problems.append(
-            StateProblem(code=aside.code, message=aside.message, input=origin.input, line=origin.line)
-        )
+        _complain(manifest, origin, aside.code, aside.message)
         return
     manifest.kinds.add(("networking.k8s.io" if group == "extensions" else group, kind))
-    if not is_read(group, kind):
+    if not known:
         return
     if keeps_body(group, kind) and is_deep(body):
         hides = kind in POLICY_NAMES
         _complain(manifest, origin, "invalid-document", f"{kind}: nested too deeply", hides=hides)
         return
     meta = read_meta(body.get("metadata"))
-    if meta.name is None and meta.generate_name is None:
-        _complain(manifest, origin, "no-name", f"{kind} without a name")
-        return
     if (kind, meta.name) == ("Namespace", "kube-system") and meta.uid is not None:
         # It lives as long as the cluster does.
         manifest.clusters.setdefault(meta.uid, origin.line)
-    if meta.namespace is None and kind not in CLUSTER_KINDS:
-        text = f"{kind} {meta.name or meta.generate_name}: no namespace given, read as default"
-        _complain(manifest, origin, "namespace-missing", text, note=True)
-    if meta.namespace is not None and "$" in meta.namespace:
-        manifest.problems.append(
-            StateProblem(
-                code="not-rendered",
-                message=unrendered(f"{kind} {meta.name or meta.generate_name}", meta.namespace),
-                input=origin.input,
-                line=origin.line,
-                hides=kind in POLICY_NAMES,
-            )
-        )
+    if not _is_named(manifest, kind, meta, origin):
         return
     value, template = read_object(body, group, kind, api, meta, origin)
     if value is None:
@@ -277,6 +261,22 @@ def _object(manifest: Manifest, body: dict[str, Any], kind: str, api: str, origi
             origin=origin,
         )
     )
+
+
+def _is_named(manifest: Manifest, kind: str, meta: Meta, origin: Origin) -> bool:
+    """Whether it is known what an object is called and where it lies; what is to be said of that is added to the problems."""
+    if meta.name is None and meta.generate_name is None:
+        _complain(manifest, origin, "no-name", f"{kind} without a name")
+        return False
+    called = f"{kind} {meta.name or meta.generate_name}"
+    if meta.namespace is None and kind not in CLUSTER_KINDS:
+        text = f"{called}: no namespace given, read as default"
+        _complain(manifest, origin, "namespace-missing", text, note=True)
+    if meta.namespace is not None and "$" in meta.namespace:
+        text = unrendered(called, meta.namespace)
+        _complain(manifest, origin, "not-rendered", text, hides=kind in POLICY_NAMES)
+        return False
+    return True
 
 
 def _complain(
