@@ -6,7 +6,7 @@ import re
 
 from flowdiag.cluster.cleaning import clean_text
 from flowdiag.cluster.documents import is_flow, is_template, looks_like_json
-from flowdiag.cluster.refused import FORBIDDEN
+from flowdiag.cluster.refused import FORBIDDEN, refusals
 from flowdiag.parserkit import holds
 
 __all__ = ["sniff_state"]
@@ -42,13 +42,9 @@ def sniff_state(head: bytes) -> float:
 
     Near 0 for flow records, JSON logs and API audit logs (``kind: Event`` of ``audit.k8s.io``).
     """
-    if head.startswith(_REFUSED):
+    if head.startswith(_REFUSED) and _is_refusal(head):
         # Nothing was given, which is not that there is nothing.
-        return (
-            0.9
-            if all(line.startswith(b"Error from server") for line in head.splitlines() if line.strip())
-            else 0.0
-        )
+        return 0.9
     # Every file is asked about, and of thousands of logs in a dump none has one of these.
     if not head.startswith(_WIDE) and not any(holds(head, word) for word in _WORDS):
         return 0.0
@@ -61,6 +57,13 @@ def sniff_state(head: bytes) -> float:
     if is_flow(text):
         return _sniff_flow(text)
     return _sniff_json(text) if looks_like_json(text) else _sniff_yaml(text)
+
+
+def _is_refusal(head: bytes) -> bool:
+    """Whether it is kubectl's words alone that it was refused objects of kinds that count."""
+    if not all(line.startswith(b"Error from server") for line in head.splitlines() if line.strip()):
+        return False
+    return any(True for _ in refusals(head.decode("utf-8", "replace")))
 
 
 def _whole_units(head: bytes) -> bytes:

@@ -523,6 +523,7 @@ def test_sniff_knows_cluster_objects(text):
         json.dumps({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [AUDIT]}),
         '{"level":"info","msg":"apiVersion: v1 kind: Pod"}\n',
         "NAME   READY   STATUS\nweb-1  1/1     Running\n",
+        'Error from server (Forbidden): secrets "x" is forbidden: User "ann" cannot get resource "secrets"\n',
         "2026-11-03T12:00:00Z level=info msg=hello\n  apiVersion: v1\n  kind: Pod\n",
         "\x00\x01\x02",
         "# Policies\n\nEvery namespace has this one, for example:\n\n```yaml\n" + pod_text() + "```\n",
@@ -633,6 +634,10 @@ def test_a_kind_that_kubectl_was_refused_is_unread(before):
         ("not-read", 1 + before.count("\n"))
     ]
     assert sniff_state((before + FORBIDDEN % "at the cluster scope").encode()) >= 0.7
+    # Standard error is often written first.
+    first = (FORBIDDEN % "at the cluster scope" + before).encode()
+    assert sniff_state(first) >= 0.7
+    assert build_snapshot([("x", first)])[0].unread == {POLICIES}
 
 
 def test_a_kind_that_another_input_has_is_read():
