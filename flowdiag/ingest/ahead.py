@@ -31,7 +31,11 @@ def has_core_to_spare() -> bool:
 
 
 class Ahead:
-    """See the module.  It gives the same bytes, and at the end the same error, as reading without a thread."""
+    """See the module.  It gives the same bytes, and at the end the same error, as reading without a thread.
+
+    Raises:
+        RuntimeError: there may be no more threads here; `stream` is as it was.
+    """
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -126,7 +130,12 @@ def in_thread(made: Iterator[_T], most: int) -> Generator[_T]:
         put(None, None)
 
     thread = Thread(target=run, name="ahead", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        # There may be no more threads here; then it is asked as it is.
+        yield from made
+        return
     try:
         while True:
             item, error = waiting.get()

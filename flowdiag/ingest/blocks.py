@@ -108,7 +108,11 @@ def _opened(part: Part) -> Readable:
     source = part.source
     if part.start == 0:
         if source.kind is not Kind.PLAIN and source.size >= _WORTH_A_THREAD and has_core_to_spare():
-            return Ahead(open_source(source))
+            unpacked = open_source(source)
+            try:
+                return Ahead(unpacked)
+            except RuntimeError:
+                return unpacked
         return open_source(source)
     stream = open_raw(part.source.path)
     stream.seek(part.start)

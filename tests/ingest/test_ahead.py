@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowdiag.ingest import Gathered, ReadOptions, run
-from flowdiag.ingest.ahead import Ahead
+from flowdiag.ingest.ahead import Ahead, in_thread
 from flowdiag.ingest.compression import corruptions
 from flowdiag.ingest.reading import open_source
 from flowdiag.ingest.streams import Readable
@@ -161,3 +161,26 @@ def test_a_cut_archive_is_read_alike_by_one_process_and_by_two(only_denied, tmp_
     alone = read(1)
     assert alone == read(2)
     assert 500 < int(str(alone[0])) < 4_000
+
+
+def test_where_no_thread_can_begin_there_is_none(tmp_path, monkeypatch):
+    """As in a container that may have so many: it takes longer, and gives the same."""
+    path = tmp_path / "flows.gz"
+    record = (
+        b'{"flow":{"time":"2026-03-17T14:03:10Z","verdict":"DROPPED","drop_reason_desc":"POLICY_DENIED",'
+        b'"IP":{"source":"10.244.1.17","destination":"10.244.2.63","ipVersion":"IPv4"},"l4":{"TCP":{"source_port":4000,'
+        b'"destination_port":8080}},"Type":"L3_L4","node_name":"worker-1"},"node_name":"worker-1",'
+        b'"time":"2026-03-17T14:03:10Z"}\n'
+    )
+    path.write_bytes(gzip.compress(record * 500))
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr("flowdiag.ingest.blocks._WORTH_A_THREAD", 0)
+    monkeypatch.setattr("flowdiag.ingest.blocks.has_core_to_spare", lambda: True)
+
+    assert list(in_thread(iter(range(50)), 3)) == [*range(50)]
+    with Gathered([str(path)]) as gathered:
+        assert run(gathered, ReadOptions(processes=1)).tally.records == 500
