@@ -13,6 +13,7 @@ from flowdiag.cli.options import (
     checksum_option,
     evidence_options,
     outputs_option,
+    parse_outputs,
     selection_options,
     state_options,
 )
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from flowdiag.analysis.results import Targets
     from flowdiag.history import Acceptance, Recorded
     from flowdiag.model.report import Problem, Severity
+    from flowdiag.report import Options
 
 __all__ = ["command"]
 
@@ -132,15 +134,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.cli.command_text import told_command
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.moments import parse_zone
-    from flowdiag.cli.options import parse_outputs
-    from flowdiag.cli.output import (
-        check_files,
-        check_outputs,
-        display_options,
-        formats,
-        reporter,
-        write_report,
-    )
+    from flowdiag.cli.output import reporter, write_report
     from flowdiag.cli.progress import progress
     from flowdiag.history import OTHER_CLUSTER, History
     from flowdiag.ingest.heap import MERGING, return_freed_memory
@@ -148,16 +142,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.report import Options
 
     fail_on = check_fail_on(given["fail_on"])
-    stdout, files = parse_outputs(given["outputs"], formats())
-    display = display_options(
-        zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
-    )
-    inputs = (*paths, *given["state"])
-    kept = (given["history"], *filter(None, (given["baseline"], given["config"])))
-    check_outputs(stdout, files, display, (*inputs, *kept))
-    if given["metrics"] is not None:
-        check_files({"openmetrics": [given["metrics"]]}, (*inputs, *kept))
-    _check_history(given["history"], inputs)
+    stdout, files, display = _outputs(given, (*paths, *given["state"]))
     evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
     return_freed_memory(MERGING)
     if not paths and state.live is None:
@@ -201,6 +186,22 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     if fails(report.problems, fail_on):
         return exit_codes.FINDINGS
     return exit_codes.USAGE if missing else exit_codes.DONE
+
+
+def _outputs(given: dict[str, Any], inputs: tuple[str, ...]) -> tuple[str, dict[str, list[str]], Options]:
+    """Where the report goes and how it is shown, once nothing that is written can replace an input."""
+    from flowdiag.cli.output import check_files, check_outputs, display_options, formats
+
+    stdout, files = parse_outputs(given["outputs"], formats())
+    display = display_options(
+        zone=given["display_zone"], verbose=given["verbose"], everything=given["everything"]
+    )
+    kept = (given["history"], *filter(None, (given["baseline"], given["config"])))
+    check_outputs(stdout, files, display, (*inputs, *kept))
+    if given["metrics"] is not None:
+        check_files({"openmetrics": [given["metrics"]]}, (*inputs, *kept))
+    _check_history(given["history"], inputs)
+    return stdout, files, display
 
 
 def _check_history(name: str, inputs: tuple[str, ...]) -> None:
