@@ -18,6 +18,7 @@ from flowdiag.analysis.cautions import (
 )
 from flowdiag.analysis.counted import counted_refusals
 from flowdiag.analysis.no_denials import only_logged, only_objects, what_to_collect
+from flowdiag.analysis.overlaps import told_again
 from flowdiag.analysis.workings import Workings
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.diagnose import Context, broken_rules
@@ -34,6 +35,7 @@ def warned(found: Workings) -> list[ReportWarning]:
     read, state, flows = found.read, found.state, found.flows
     snapshot = state.snapshot if state is not None else None
     counted = counted_refusals(read.tally.logs, InterfaceIndex(snapshot or Snapshot(), pod_names(read)))
+    copied = [*told_twice(read.inputs)]
     evidence = [one for one in read.inputs if one.parser is not None]
     return [
         *what_to_collect(evidence, read.cnis, state=state is not None, counted=bool(counted)),
@@ -52,7 +54,8 @@ def warned(found: Workings) -> list[ReportWarning]:
         *without_times(read.inputs),
         *several_clusters(found.view.nodes),
         *several_enforcers(state, read.cnis),
-        *told_twice(read.inputs),
+        *copied,
+        *told_again(flows.refused, {one.input for one in copied if one.input is not None}),
         *_failed(found.context),
     ]
 

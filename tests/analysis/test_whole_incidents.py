@@ -234,6 +234,22 @@ def test_one_export_in_two_forms_is_said_to_count_twice(tmp_path):
     assert [one.code for one in apart.warnings] == []
 
 
+def test_exports_that_overlap_are_said_to_count_twice(tmp_path):
+    """Yesterday's and today's, a few records in both; a node that saw the same connection wrote a record of its own."""
+    lines = [record(second + 0.1234567, source_port=41000 + second) for second in range(20)]
+    begun = record(12.7654321, port=9090)
+    closed = policy("shop", "out", {"podSelector": {}, "policyTypes": ["Egress"]}, CREATED)
+    old, new = [*lines[:14], begun], [*lines[10:12], begun, *lines[12:]]
+    twice = reported(tmp_path / "a", closed, a_jsonl="".join(old), b_jsonl="".join(new))
+    apart = reported(tmp_path / "b", closed, a_jsonl="".join(lines[:10]), b_jsonl="".join(lines[10:]))
+    second = reported(tmp_path / "c", closed, a_jsonl=begun, b_jsonl=begun.replace("node-a", "node-b"))
+
+    (told,) = twice.warnings
+    assert (told.code, told.input.rpartition("/")[2], told.line) == ("told-twice", "b.jsonl", 3)
+    assert "a.jsonl holds too, word for word" in told.message
+    assert [*apart.warnings, *second.warnings] == []
+
+
 def test_records_of_two_enforcers_are_told_apart_by_nobody(tmp_path):
     """A migration from Calico to Cilium, node by node: whose rules refuse where is said to be open."""
     flow = {
