@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -102,18 +103,7 @@ def record_run(
     )
     if unproved is None and overlooked:
         unproved = earlier.why
-    news = found.new | {
-        present[index]
-        for index in held.partly
-        if present[index] in lasts and met_last(lasts[present[index]]).status is Status.ACCEPTED
-    }
-    problems = [
-        replace(
-            problem,
-            status=Status.ACCEPTED if index in held.accepted else Status.NEW if key in news else Status.KNOWN,
-        )
-        for index, (key, problem) in enumerate(zip(present, report.problems, strict=True))
-    ]
+    problems = _with_statuses(report.problems, present, held, found.new, lasts)
     gone = [_gone(met_last(lasts[key]) if key in lasts else seeds[key]) for key in sorted(found.gone)]
     marked = replace(
         report,
@@ -143,6 +133,38 @@ def record_run(
         unproved=unproved,
         to_tell=to_tell,
     )
+
+
+def _with_statuses(
+    problems: Sequence[Problem],
+    keys: Sequence[Key],
+    held: Held,
+    new: AbstractSet[Key],
+    lasts: Mapping[Key, bytes],
+) -> list[Problem]:
+    """The problems of a run, each accepted, new or known.
+
+    One that was accepted as a whole the last time, and now in part only, is new again.
+
+    Args:
+        problems: those of the run.
+        keys: theirs.
+        held: which of them somebody answers for.
+        new: those that were not open before.
+        lasts: how each was met last, packed.
+    """
+    news = new | {
+        keys[index]
+        for index in held.partly
+        if keys[index] in lasts and met_last(lasts[keys[index]]).status is Status.ACCEPTED
+    }
+    return [
+        replace(
+            problem,
+            status=Status.ACCEPTED if index in held.accepted else Status.NEW if key in news else Status.KNOWN,
+        )
+        for index, (key, problem) in enumerate(zip(keys, problems, strict=True))
+    ]
 
 
 def _write_run(
