@@ -13,15 +13,18 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from msgspec import Struct
 
 from flowdiag.ingest.bounds import Limits
-from flowdiag.ingest.compression import Kind, corruptions, decompressed
+from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.problems import InputProblem
+from flowdiag.ingest.reading import unpacked
+from flowdiag.ingest.streams import Readable
 from flowdiag.model.time import NS, from_datetime
 from flowdiag.model.words import plural
 
@@ -29,6 +32,8 @@ __all__ = ["Member", "Unpacker"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _COPY_BYTES = 1 << 16
+_FILLED_BYTES = 1 << 18
+"""Zeros that stand behind damage at most: more than a read of a member asks for."""
 """Bytes per read.  Of an archive that was cut off, the last read gives nothing, so that up to so many are lost."""
 _HEADER_BYTES = 4 << 20
 """The most bytes of headers before one member of a tar (long names, pax records, maps of holes), which tarfile keeps
@@ -53,6 +58,10 @@ class Member(Struct, frozen=True, kw_only=True):
 
 class _TooMuchError(Exception):
     pass
+
+
+class _Bytes(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Unpacker:
@@ -135,7 +144,7 @@ class Unpacker:
         if members > self._limits.members:
             raise _TooMuchError(f"more than {self._limits.members} members")
 
-    def _copy(self, stream: IO[bytes], target: Path, packed: int, before: int) -> int:
+    def _copy(self, stream: _Bytes, target: Path, packed: int, before: int) -> int:
         size = 0
         with target.open("wb") as out:
             while chunk := stream.read(_COPY_BYTES):
@@ -151,11 +160,11 @@ class Unpacker:
                 out.write(chunk)
         return size
 
-    def _alone(self, path: Path, kind: Kind, name: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
-        with path.open("rb") as raw:
-            yield name.rpartition("/")[2], decompressed(cast("BinaryIO", raw), kind), None
+    def _alone(self, path: Path, kind: Kind, name: str) -> Iterator[tuple[str, _Bytes, int | None]]:
+        with closing(unpacked(lambda: path.open("rb"), kind)) as stream:
+            yield name.rpartition("/")[2], stream, None
 
-    def _zip(self, path: Path, display: str) -> Iterator[tuple[str, IO[bytes], int | None]]:
+    def _zip(self, path: Path, display: str) -> Iterator[tuple[str, _Bytes, int | None]]:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if info.is_dir():
@@ -176,9 +185,9 @@ class Unpacker:
 
     def _tar(
         self, path: Path, kind: Kind, display: str, packed: int
-    ) -> Iterator[tuple[str, IO[bytes], int | None]]:
-        with path.open("rb") as raw:
-            plain = _Bounded(decompressed(cast("BinaryIO", raw), kind), packed, self._limits)
+    ) -> Iterator[tuple[str, _Bytes, int | None]]:
+        with closing(unpacked(lambda: path.open("rb"), kind)) as stored:
+            plain = _Bounded(stored, packed, self._limits)
             with tarfile.open(fileobj=cast("BinaryIO", plain), mode="r|") as archive:
                 for number, info in enumerate(archive, 1):
                     self._few(number)
@@ -198,7 +207,10 @@ class Unpacker:
                     if stream is None:
                         self._refuse(f"{display}!{name}", "device", "a device or pipe in an archive: refused")
                         continue
-                    yield name, stream, int(info.mtime) * NS if info.mtime else None
+                    member = _Member(stream, plain, info.offset_data)
+                    yield name, member, int(info.mtime) * NS if info.mtime else None
+            if plain.damage is not None:
+                raise plain.damage
 
     def _checked(self, name: str, display: str) -> str | None:
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
@@ -240,25 +252,58 @@ class _Bounded:
     are here.
     """
 
-    def __init__(self, stream: BinaryIO, packed: int, limits: Limits) -> None:
+    def __init__(self, stream: Readable, packed: int, limits: Limits) -> None:
+        self.damage: Exception | None = None
+        """What ended it early."""
+        self._filled = 0
         self._stream = stream
         self._packed = packed
         self._limits = limits
         self._at = 0
         self._stop = _HEADER_BYTES
 
+    @property
+    def at(self) -> int:
+        """Bytes that were given, without zeros behind damage."""
+        return self._at
+
     def header_at(self, offset: int) -> None:
         """The next member's header begins at `offset`."""
         self._stop = offset + _HEADER_BYTES
 
     def read(self, size: int) -> bytes:
-        """As that of the stream."""
-        data = self._stream.read(size)
+        """As that of the stream, with zeros behind damage: of a read that ends early tarfile gives nothing."""
+        try:
+            data = self._stream.read(size) if self.damage is None else b""
+        except corruptions() as error:
+            self.damage, data = error, b""
+        if self.damage is not None and self._filled < _FILLED_BYTES:
+            self._filled += size - len(data)
+            return data + bytes(size - len(data))
         self._at += len(data)
         if self._at > self._stop:
             raise _TooMuchError(f"a member's header of more than {_HEADER_BYTES} bytes")
         if self._limits.unfolds(self._at, self._packed):
             raise _TooMuchError(f"unfolds to more than {self._limits.ratio} times its size")
+        return data
+
+
+class _Member:
+    """The bytes of a tar's member, up to where the tar is damaged."""
+
+    def __init__(self, stream: IO[bytes], tar: _Bounded, begin: int) -> None:
+        self._stream = stream
+        self._tar = tar
+        self._at = begin
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        damage = self._tar.damage
+        if damage is not None:
+            data = data[: max(self._tar.at - self._at, 0)]
+            if not data and size:
+                raise damage
+        self._at += len(data)
         return data
 
 

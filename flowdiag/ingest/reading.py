@@ -14,7 +14,7 @@ from flowdiag.ingest.remote import is_remote, open_raw
 from flowdiag.ingest.streams import Over, Readable
 from flowdiag.ingest.text import SEPARATOR_HEAD, OtherLines, Transcoder, encoding_of, line_end_of
 
-__all__ = ["Source", "is_whole", "open_source", "read_head", "read_head_lines"]
+__all__ = ["Source", "is_whole", "open_source", "read_head", "read_head_lines", "unpacked"]
 
 _MARK = 4
 """Bytes in which a byte order mark shows."""
@@ -67,20 +67,33 @@ def open_source(source: Source, *, as_is: bool = False) -> Readable:
 
     Reading may raise one of `corruptions`.
     """
+    opened = unpacked(lambda: open_raw(source.path), source.kind)
+    return opened if as_is else _Text(opened)
+
+
+def unpacked(opened: Callable[[], BinaryIO], kind: Kind) -> Readable:
+    """The decompressed bytes of a file, all of them that stand before damage.
+
+    Args:
+        opened: opens the file, also another time.
+        kind: how it is packed.
+
+    Raises:
+        OSError: it cannot be opened.
+        MissingReaderError: nothing reads its compression.
+    """
 
     def streams(*, fast: bool = True) -> tuple[BinaryIO, BinaryIO]:
-        raw = open_raw(source.path)
+        raw = opened()
         try:
-            return decompressed(raw, source.kind, fast=fast), raw
+            return decompressed(raw, kind, fast=fast), raw
         except BaseException:
             raw.close()
             raise
 
-    if source.kind is Kind.PLAIN:
-        opened = _Opened(*streams())
-    else:
-        opened = _Unpacked(*streams(), again=partial(streams, fast=False))
-    return opened if as_is else _Text(opened)
+    if kind in (Kind.PLAIN, Kind.TAR):
+        return _Opened(*streams())
+    return _Unpacked(*streams(), again=partial(streams, fast=False))
 
 
 def read_head(source: Source, size: int) -> bytes:

@@ -10,6 +10,7 @@ import socket
 import stat
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -321,6 +322,24 @@ def test_damaged_archives_give_what_came_before(tmp_path, cut):
         assert str(good) in _names(gathered)
         assert len(gathered.problems) <= 1
         assert all(code == "corrupt" for _, code in _codes(gathered))
+
+
+@pytest.mark.parametrize(("lines", "share"), [(40, 0.7), (20_000, 0.3), (20_000, 0.7), (20_000, 0.97)])
+def test_a_member_is_read_up_to_where_its_archive_was_cut(tmp_path, lines, share):
+    """All that unpacks of it, also of one smaller than a read; the member behind it is none."""
+    data = b"".join(b"%d %d\n" % (number, number * 7919 % 104_729) for number in range(lines))
+    _tar(tmp_path / "whole.tgz", [("a.log", data), ("b.log", data[:9])], "w:gz")
+    stored = (tmp_path / "whole.tgz").read_bytes()
+    cut = stored[: int(len(stored) * share)]
+    path = tmp_path / "cut.tgz"
+    path.write_bytes(cut)
+    unpacks = zlib.decompressobj(31).decompress(cut)[512:]
+
+    with Gathered([str(path)]) as gathered:
+        first = gathered.sources[0]
+        assert Path(first.path).read_bytes() == unpacks[: len(data)]
+        assert _codes(gathered) == [(str(path), "corrupt")]
+        assert "end-of-stream" in gathered.problems[0].message
 
 
 def test_a_zip_that_is_none(tmp_path):
