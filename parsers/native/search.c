@@ -47,9 +47,10 @@ void look_for(struct search *search, const char *text, size_t size)
 #define WIDE
 #endif
 
-/* Note in `hits` at which of STEP places two letters stand; a function of its own, so that it becomes wide comparisons. */
+/* Note in `hits` at which of STEP places two letters stand; a function of its own, so that it becomes wide comparisons.
+   Microsoft's compiler knows `__restrict` always, and C's own word only where it is asked for C11. */
 WIDE static void compared(const unsigned char *one, unsigned char a, const unsigned char *other, unsigned char b,
-                          unsigned char *restrict hits)
+                          unsigned char *__restrict hits)
 {
     for (int i = 0; i < STEP; i++)
         hits[i] |= (unsigned char)((one[i] == a) & (other[i] == b));
