@@ -79,7 +79,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         columns=tuple(filter(None, (given["columns"] or "").split(","))),
     )
     check_outputs(stdout, files, display, (*paths, *given["state"]))
-    evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
+    evidence, state, selection = evidence_of(given), state_of(given, paths), selection_of(given)
     return_freed_memory(MERGING)
     # Each search for cycles, between the stages and before writing, would go through all objects.
     with uncollected(), progress() as show:

@@ -143,7 +143,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
     fail_on = check_fail_on(given["fail_on"])
     stdout, files, display = _outputs(given, (*paths, *given["state"]))
-    evidence, state, selection = evidence_of(given), state_of(given), selection_of(given)
+    evidence, state, selection = evidence_of(given), state_of(given, paths), selection_of(given)
     return_freed_memory(MERGING)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")

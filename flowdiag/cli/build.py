@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
@@ -58,12 +59,21 @@ def evidence_of(given: dict[str, Any]) -> EvidenceOptions:
     )
 
 
-def state_of(given: dict[str, Any]) -> StateOptions:
+def state_of(given: dict[str, Any], beside: Iterable[str] = ()) -> StateOptions:
     """Cluster objects and how policies are read.
 
+    Args:
+        given: the options.
+        beside: what else is read.
+
     Raises:
-        UsageError: a cluster is named and nothing is to be read from it.
+        UsageError: a cluster is named and nothing is to be read from it, or standard input is to give two things.
     """
+    if "-" in given["state"] and "-" in beside:
+        raise UsageError(
+            "standard input is named twice, and can be read once",
+            hint="put one of them into a file",
+        )
     named = [name for name in _CLUSTER if given.get(name)]
     if named and not given["live"]:
         word = named[0].replace("_user", "").replace("groups", "group").replace("_", "-")

@@ -127,7 +127,7 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
             number,
             protocol,
             paths=paths,
-            state=state_of(given),
+            state=state_of(given, paths),
             evidence=evidence_of(given),
             selection=selection_of(given),
             problems=said,

@@ -59,6 +59,7 @@ def command(queries: str, **given: Any) -> int:
             err=queries == "-",
         )
         return exit_codes.DONE
+    state = state_of(given, (queries,))
     try:
         data = read_whole(queries, MAX_BYTES)
     except OSError as error:
@@ -67,7 +68,7 @@ def command(queries: str, **given: Any) -> int:
             hint="name a query file, - for standard input, or write one: --init",
         ) from error
     asked, unread = read_queries(queries, data)
-    asker, problems = load_asker(state_of(given))
+    asker, problems = load_asker(state)
     result = verify_result(verify_queries(asker, asked))
     renderers: dict[str, Callable[[VerifyResult], str | bytes]] = {
         "json": json_bytes,

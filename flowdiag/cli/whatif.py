@@ -108,7 +108,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     with progress() as show:
         answer = whatif(
             revision,
-            state=state_of(given),
+            state=state_of(given, (*paths, *given["to"], *given["apply"])),
             paths=paths,
             evidence=evidence_of(given),
             selection=selection_of(given),

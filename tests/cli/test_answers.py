@@ -364,6 +364,22 @@ def test_a_folder_that_is_called_as_a_port_could_be_is_not_read_in_silence(run, 
     assert (code, b"write ./logs" in err) == (0, True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["analyze", "-"],
+        ["explain", "shop/web", "data/db", "8080", "-"],
+        ["verify", "-"],
+        ["whatif", "--apply", "-"],
+    ],
+)
+def test_standard_input_gives_one_thing(run, words):
+    """Whatever came second would find it empty."""
+    code, _, err = run(*words, "--state", "-")
+
+    assert (code, b"standard input is named twice" in err) == (2, True)
+
+
 def test_a_port_by_name_is_asked_of_the_evidence_by_its_number(run, tmp_path):
     """Records of other ports between the two do not count, as little as for the number."""
     folder = incident(tmp_path, records=refused(7) + record(0, port=9090, verdict="FORWARDED"))
