@@ -6,7 +6,6 @@ line, so that a line's number is the Event's number in its list.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from flowdiag.ingest.compression import Kind, MissingReaderError, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES, Detection, InputKind
 from flowdiag.ingest.options import ListedEvents
 from flowdiag.ingest.reading import Source, open_source
+from flowdiag.ingest.streams import mapped
 
 __all__ = ["events_apart"]
 
@@ -70,7 +70,7 @@ def events_apart(
 def _of_events(source: Source) -> bytes:
     """All of an input that may hold an Event; empty where it holds none, or is too large to look."""
     if source.kind is Kind.PLAIN and source.size:
-        with open(source.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as seen:  # noqa: PTH123
+        with open(source.path, "rb") as file, mapped(file) as seen:  # noqa: PTH123
             if not any(seen.find(mark) >= 0 for mark in _MARKS):
                 return b""
     stream = open_source(source)

@@ -8,7 +8,6 @@ begins with.  An input is only parted if a parser is sure of what is left withou
 from __future__ import annotations
 
 import json
-import mmap
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 from flowdiag.ingest.compression import Kind
 from flowdiag.ingest.detection import Detection, InputKind
 from flowdiag.ingest.reading import Source
+from flowdiag.ingest.streams import mapped
 from flowdiag.parserkit import holds
 
 __all__ = ["laid_apart"]
@@ -99,7 +99,7 @@ def _may_hold_objects(stream: BinaryIO) -> bool:
 
 
 def _may_hold_records(stream: BinaryIO) -> bool:
-    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with mapped(stream) as data:
         return _FOREIGN.search(data) is not None or data.find(_AUDIT) >= 0
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
 
-__all__ = ["Over", "Readable"]
+__all__ = ["Over", "Readable", "mapped"]
 
 
 class Readable(Protocol):
@@ -33,3 +36,15 @@ class Over:
     def close(self) -> None:
         """Close the stream below."""
         self._stream.close()
+
+
+@contextmanager
+def mapped(file: BinaryIO) -> Iterator[mmap.mmap | bytes]:
+    """The bytes of a file on disk, to be searched where they are; none where it was emptied since it was found."""
+    try:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:
+        yield b""
+        return
+    with data:
+        yield data

@@ -9,6 +9,9 @@ import yaml
 
 from flowdiag.analysis import EvidenceOptions, analyze
 from flowdiag.cli.main import _run
+from flowdiag.ingest import Detection, Gathered, Hint, InputKind
+from flowdiag.ingest.events_apart import events_apart
+from flowdiag.ingest.mixed import laid_apart
 from flowdiag.model.errors import InputError
 
 KUBELET = {"component": "kubelet", "host": "worker-1"}
@@ -184,3 +187,19 @@ def test_a_table_of_events_is_told_what_to_bring_instead(tmp_path, capfd, table)
 
     assert _run(["analyze", str(tmp_path / "events.txt")], "flowdiag") == 3
     assert "kubectl get events -A -o yaml" in capfd.readouterr().err
+
+
+def test_a_list_that_is_being_written_anew_is_no_error(tmp_path):
+    """The shell empties the file of ``kubectl get ... > objects.json`` before anything is asked."""
+    path = tmp_path / "objects.json"
+    path.write_text(FORMS["json"])
+    with Gathered([str(path)]) as gathered:
+        (source,) = gathered.sources
+    path.write_text("")
+    found = Detection(source=source, kind=InputKind.STATE, hint=Hint())
+
+    def never(*given):
+        raise AssertionError(given)
+
+    assert laid_apart(found, never, never) == [found]
+    assert events_apart(found, never, never, lambda _: ([], False)) == [found]
