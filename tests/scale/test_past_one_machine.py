@@ -223,7 +223,7 @@ def test_many_small_objects_are_read_together(export, store, cluster, tmp_path):
     """Some hundred objects make a few tasks; the report is the same, a damaged one among them costs itself alone."""
     lines = b"".join(path.read_bytes() for path in sorted((export / "day").iterdir())).splitlines(True)
     (tmp_path / "in").mkdir()
-    for number, start in enumerate(range(0, len(lines), 8)):
+    for number, start in enumerate(range(200, len(lines), 8)):
         (tmp_path / "in" / f"{number:04d}.log").write_bytes(b"".join(lines[start : start + 8]))
     damaged = gzip.compress(b"".join(lines[:200]))[:-40]
     (tmp_path / "in" / "0005-cut.log.gz").write_bytes(damaged)
