@@ -326,6 +326,17 @@ def test_a_name_is_reached_by_one_family_and_refused_by_the_other(tmp_path):
     )
 
 
+def agents_of_two_nodes():
+    """Cilium's pods on node-a and node-b."""
+    agents = [
+        pod("kube-system", f"cilium-{end}", f"192.0.2.{number}", "cilium")
+        for number, end in ((1, "x7k2p"), (2, "9zvbn"))
+    ]
+    for agent, node in zip(agents, ("node-a", "node-b"), strict=True):
+        agent["spec"] |= {"hostNetwork": True, "nodeName": node}
+    return agents
+
+
 @pytest.mark.parametrize(
     "place",
     ["cilium-x7k2p.log", "var/log/pods/kube-system_cilium-x7k2p_0f1e2d3c/cilium-agent/0.log", "agent.log"],
@@ -334,12 +345,7 @@ def test_an_agents_log_is_of_the_node_whose_pod_its_name_has(tmp_path, place):
     """As `kubectl logs` was sent to a file, or as it lies on the node; another name tells nothing, and nobody guesses."""
     web = {"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}]}
     allow = policy("data", "db", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [web]}, CREATED)
-    agents = [
-        pod("kube-system", f"cilium-{end}", f"192.0.2.{number}", "cilium")
-        for number, end in ((1, "x7k2p"), (2, "9zvbn"))
-    ]
-    for agent, node in zip(agents, ("node-a", "node-b"), strict=True):
-        agent["spec"] |= {"hostNetwork": True, "nodeName": node}
+    agents = agents_of_two_nodes()
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_text(
         'time="2026-03-01T11:59:55.1Z" level=info msg="Initializing daemon" subsys=daemon\n'
@@ -353,12 +359,7 @@ def test_of_several_agents_in_one_file_each_line_is_of_its_node(tmp_path):
     """`kubectl logs --prefix` of a label names the pod before each line: another node's restart explains nothing here."""
     web = {"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}]}
     allow = policy("data", "db", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [web]}, CREATED)
-    agents = [
-        pod("kube-system", f"cilium-{end}", f"192.0.2.{number}", "cilium")
-        for number, end in ((1, "x7k2p"), (2, "9zvbn"))
-    ]
-    for agent, node in zip(agents, ("node-a", "node-b"), strict=True):
-        agent["spec"] |= {"hostNetwork": True, "nodeName": node}
+    agents = agents_of_two_nodes()
     said = 'time="2026-03-01T11:59:55.1Z" level=info msg="Initializing daemon" subsys=daemon\n'
     quiet = 'time="2026-03-01T11:59:55.1Z" level=info msg="Regenerating endpoint" subsys=endpoint\n'
 

@@ -18,11 +18,11 @@ from flowdiag.parserkit import (
     ParseWarning,
     decode,
     frame,
+    instant_of,
     integer_of,
     iter_lines,
     json_object,
     object_of,
-    parse_rfc3339,
     text_of,
 )
 
@@ -108,10 +108,4 @@ def _instant(record: dict[str, Any]) -> int | None:
         text_of(record, "firstTimestamp", "deprecatedFirstTimestamp"),
         text_of(object_of(record, "metadata"), "creationTimestamp"),
     )
-    for stamp in stamps:
-        if stamp is not None:
-            try:
-                return parse_rfc3339(stamp)
-            except (ValueError, OverflowError):
-                continue
-    return None
+    return next((at for stamp in stamps if (at := instant_of(stamp)) is not None), None)

@@ -20,9 +20,9 @@ from flowdiag.parserkit import (
     Peer,
     Verdict,
     canonical_ip,
+    instant_of,
     integer_of,
     is_ip,
-    parse_rfc3339,
     port_number,
     protocol_name,
     text_of,
@@ -33,6 +33,7 @@ __all__ = ["NO_RULE", "AnalyticsRow", "row_of"]
 # {"TimeGenerated":"...","FlowStartTime":"2026-01-05T10:00:00Z","SrcIp":"10.244.1.17","DestIp":"10.0.0.6","DestPort":5432,
 #  "L4Protocol":"T","FlowDirection":"Outbound","FlowStatus":"Denied","AclRule":"deny-db","DeniedOutFlows":3,...}
 _TYPE = re.compile(r"_[sdtbg]\Z")
+_STAMPS = ("flowstarttime", "flowintervalstarttime", "timegenerated")
 _ENDS = frozenset(("srcip", "destip", "srcpublicips", "destpublicips"))
 _VERDICTS = {
     "a": Verdict.ALLOWED,
@@ -74,14 +75,8 @@ class AnalyticsRow(NamedTuple):
     @property
     def at(self) -> int | None:
         """When the first of its flows began; what else tells of a time where a query left that out."""
-        for column in ("flowstarttime", "flowintervalstarttime", "timegenerated"):
-            stamp = text_of(self.cells, column)
-            if stamp is not None:
-                try:
-                    return parse_rfc3339(stamp)
-                except (ValueError, OverflowError):
-                    continue
-        return None
+        stamps = (text_of(self.cells, column) for column in _STAMPS)
+        return next((at for stamp in stamps if (at := instant_of(stamp)) is not None), None)
 
     def flows(self, shared: Frame) -> Iterator[FlowEvent]:
         """Give a flow for each pair of ends; none where the row does not say whether it passed."""
