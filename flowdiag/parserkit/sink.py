@@ -49,7 +49,6 @@ __all__ = [
     "FlowSink",
     "Lane",
     "Repeats",
-    "Settled",
     "Waiting",
     "flag_bits",
     "looks_like_reply",
@@ -124,24 +123,6 @@ class Lane(Protocol):
     def hit(self, at: int | None, weight: int = 1) -> None:
         """Count one record that stands for `weight`."""
         ...
-
-
-class Settled(Struct, frozen=True, gc=False):
-    """What a lane has kept of single records, once it has as many as it keeps.
-
-    A lane keeps the examples that come first by time, input and line, and the smallest of its clients' ports.  A record
-    changes neither if it lies behind the last example and its client's port is in `ports` or not below `port`, and
-    that stays true whatever else is counted.
-    """
-
-    at: int
-    """Nanoseconds of the last example; -1 where it has no time."""
-    input: str
-    line: int
-    port: int
-    ports: set[int]
-    """Clients' ports that are kept already.  While there are fewer than `room`, the parser may add one below `port`."""
-    room: int
 
 
 class Waiting(Protocol):
@@ -305,10 +286,6 @@ class FlowSink(Protocol):
             places: their lines in the block, by index.
             raw: gives the text of a record by its place; called only for records that are kept, and perhaps later.
         """
-        ...
-
-    def settled(self, lane: Lane) -> Settled | None:
-        """Say which refused records of a lane need not be given to `keep` any more; ``None`` while all must be."""
         ...
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:

@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from flowdiag.model.event import PolicyHit, TimeSource
 from flowdiag.model.time import NS
-from flowdiag.parserkit.sink import Settled
 from flowdiag.tally.examples import NO_TEXT, Shelf, StoredExample, Text
 from flowdiag.tally.limits import Limits
 from flowdiag.tally.sketch import Sketch
@@ -91,8 +90,7 @@ class FlowLane:
         """Weights beyond one a record."""
         self.time_rank = 0
         self.source_ports: array[int] | set[int] | None = None
-        """Clients' ports: as a set, if `settled` has lent it to a parser or a number is too large for a port; else
-        packed in bytes."""
+        """Clients' ports: packed, or as a set once a number is too large for a port."""
         self.examples: list[StoredExample] | None = None
         self.src_names: set[str] | None = None
         self.dst_names: set[str] | None = None
@@ -150,19 +148,6 @@ class FlowLane:
         examples.append(example)
         examples.sort()
         del examples[self._limits.examples :]
-
-    def settled(self) -> Settled | None:
-        """Say which records can still change the examples or the ports; ``None`` while all can, since there are too few."""
-        examples, ports = self.examples, self.source_ports
-        if examples is None or len(examples) < self._limits.examples:
-            return None
-        last, most = examples[-1], self._limits.source_ports
-        if not isinstance(ports, set):
-            ports = self.source_ports = set(ports or ())
-        # A record without a client's port counts as one with the highest port.
-        highest = sorted(ports)[most - 1] if len(ports) >= most else _ABOVE_PORTS
-        # While there is room, the record that fills it is kept; from then on the highest port is the bound.
-        return Settled(last.at, last.input, last.line, highest, ports, most - 1)
 
     def forget_texts(self) -> None:
         """Keep the places of the examples, and not their texts."""
@@ -355,7 +340,6 @@ class FlowLane:
         """Keep the smallest."""
         least = sorted(ports)[: self._limits.source_ports]
         if isinstance(ports, set):
-            # In place, since a parser may hold this set (`settled`).
             ports.intersection_update(least)
         else:
             self.source_ports = array("H", least)

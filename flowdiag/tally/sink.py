@@ -10,7 +10,7 @@ import numpy as np
 
 from flowdiag.model.event import ChangeEvent, Direction, Event, LogEvent, Peer, PolicyHit, Witness
 from flowdiag.parserkit.block import Block
-from flowdiag.parserkit.sink import FlowShape, Lane, Settled
+from flowdiag.parserkit.sink import FlowShape, Lane
 from flowdiag.tally.counting import Counting
 from flowdiag.tally.grouping import I64
 from flowdiag.tally.lane import FlowLane
@@ -143,10 +143,6 @@ class BoundSink:
             counting.keep(lane, at if at >= 0 else None, None, self._input, line, raw(places[row]))
 
         self._table.batches.take(self._input, numbers, ats, ports, flags, lines, keep)
-
-    def settled(self, lane: Lane) -> Settled | None:
-        """What of refused records need not be kept."""
-        return lane.settled() if isinstance(lane, FlowLane) else None
 
     def answer(self, name: str, ips: tuple[str, ...], at: int | None, ttl: int | None) -> None:
         """A DNS answer."""

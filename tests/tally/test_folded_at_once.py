@@ -25,7 +25,6 @@ from flowdiag.parserkit.placing import place_event
 from flowdiag.tally import Limits, Tally, bounds, overflow
 from tests.tally.test_tally_laws import TIGHT, instants, peers, results
 
-NO_PORT = 1 << 16
 OUTSIDE = st.builds(
     Peer,
     ip=st.integers(1, 250).map(lambda n: f"11.0.0.{n}"),
@@ -93,29 +92,19 @@ limits = st.sampled_from(
 
 
 def count_as_remembered(tally, event, parser, name):
-    """Count a flow as a fast parser does: its lane is asked for once, and what is settled is not kept."""
+    """Count a flow as a fast parser does: its lane is asked for once."""
     placed, sink = place_event(event), tally.sink(parser, name)
     lanes = sink.memo.setdefault("lanes", {})
     key = (placed.src, placed.dst, placed.port, placed.shape, placed.direction, event.witness)
     if key not in lanes:
         src, dst, shape = sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
-        lanes[key] = [sink.lane(src, dst, placed.port, shape, placed.direction, event.witness), None]
-    kept = lanes[key]
-    lane, settled = kept
+        lanes[key] = sink.lane(src, dst, placed.port, shape, placed.direction, event.witness)
+    lane = lanes[key]
     lane.hit(event.at, event.count)
     lane.flags |= placed.flags
     sink.note(lane, src_names=placed.src_names, dst_names=placed.dst_names, policies=event.policies)
     if event.verdict in REFUSED:
-        at, client = event.at if event.at is not None else -1, placed.source_port
-        port = NO_PORT if client is None else client
-        if (
-            settled is None
-            or at < settled.at
-            or (at == settled.at and (event.line < settled.line or settled.input != name))
-            or (port < settled.port and port not in settled.ports)
-        ):
-            sink.keep(lane, event.at, client, event.line, event.raw.encode())
-            kept[1] = sink.settled(lane)
+        sink.keep(lane, event.at, placed.source_port, event.line, event.raw.encode())
     sink.seen(1, event.at, event.at)
 
 
