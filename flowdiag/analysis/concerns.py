@@ -35,10 +35,11 @@ def unused_rule_problems(use: RuleUse) -> Iterator[Problem]:
             continue
         by_policy[rule.policy].append(rule)
     cover = use.coverage
+    silent = f"; no record of {plural(len(cover.nodes_silent), 'node')}" if cover.nodes_silent else ""
     lost = "an unknown number of records" if cover.lost is None else plural(cover.lost, "record")
     seen = (
         f"{plural(cover.connections, 'distinct connection')} looked at; {cover.unplaced} could not be placed, "
-        f"{cover.unexplained} passed against the policies, {lost} known to be missing"
+        f"{cover.unexplained} passed against the policies, {lost} known to be missing{silent}"
     )
     for ref, rules in sorted(by_policy.items(), key=lambda item: repr(item[0])):
         name = object_text(ref)

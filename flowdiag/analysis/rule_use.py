@@ -8,6 +8,7 @@ for were seen at all, and the whole has the window, the gaps and what could not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -32,7 +33,8 @@ class UnusedRule(Struct, frozen=True, kw_only=True):
     pods: int | None
     """Live pods that the policy selects; 0: it concerns nobody; ``None`` for a policy of nodes or the like."""
     pods_seen: int | None
-    """How many of them have any recorded connection in that direction.  Only for these does the silence count.
+    """How many of them have any recorded connection in that direction and run on a node that recorded something.
+    Only for these does the silence count: another node's record shows that a pod was called, but not by whom else.
     A record that names a workload and no pod (Calico's aggregated flows) counts for all of its pods."""
     since: int | None = None
     """Where the policy came or changed after the evidence begins: from then on it was watched, nanoseconds."""
@@ -108,14 +110,15 @@ def rule_use(
     seen = _observe(passed, refused, side)
     whole = dict(allow_rules(side.policies))
     pods = {ref: _selected(ref, side) for ref in {rule.policy for rule in whole}}
+    concerned = {(pod.namespace, pod.name): pod for own in pods.values() for pod in own or ()}
+    nodes = {pod.node for pod in concerned.values() if pod.node is not None}
+    silent = frozenset() if seen.nameless or not seen.nodes else nodes - seen.nodes
     unused: list[UnusedRule] = []
     if seen.connections:
         for rule, peers in sorted(whole.items()):
             idle = [rule] if rule not in seen.used else [peer for peer in peers if peer not in seen.used]
-            unused.extend(_unused(each, pods[rule.policy], side, seen, window[0]) for each in idle)
-    concerned = {(pod.namespace, pod.name): pod for own in pods.values() for pod in own or ()}
+            unused.extend(_unused(each, pods[rule.policy], side, seen, silent, window[0]) for each in idle)
     watched = set().union(*seen.subjects.values())
-    nodes = {pod.node for pod in concerned.values() if pod.node is not None}
     return RuleUse(
         rules=len(whole),
         unused=tuple(unused),
@@ -128,7 +131,7 @@ def rule_use(
             unexplained=seen.unexplained,
             pods=len(concerned),
             pods_seen=sum(1 for key in concerned if key in watched),
-            nodes_silent=() if seen.nameless or not seen.nodes else tuple(sorted(nodes - seen.nodes)),
+            nodes_silent=tuple(sorted(silent)),
             lost=None if None in lost else sum(each for each in lost if each is not None),
         ),
     )
@@ -140,7 +143,12 @@ def _selected(ref: PolicyRef, side: Side) -> tuple[Pod, ...] | None:
 
 
 def _unused(
-    rule: AllowRule, pods: Sequence[Pod] | None, side: Side, seen: _Seen, begin: int | None
+    rule: AllowRule,
+    pods: Sequence[Pod] | None,
+    side: Side,
+    seen: _Seen,
+    silent: AbstractSet[str],
+    begin: int | None,
 ) -> UnusedRule:
     written = [one for one in side.snapshot.policies if one.ref == rule.policy]
     moments = [at for one in written for at in (one.created, one.valid_from) if at is not None]
@@ -152,7 +160,10 @@ def _unused(
         pods=None if pods is None else len(pods),
         pods_seen=None
         if pods is None
-        else sum(1 for pod in pods if (pod.namespace, pod.name) in seen.subjects[rule.direction]),
+        else sum(
+            (pod.namespace, pod.name) in seen.subjects[rule.direction] and pod.node not in silent
+            for pod in pods
+        ),
         since=since if since is not None and begin is not None and since > begin else None,
         unsure=rule in seen.maybe,
     )

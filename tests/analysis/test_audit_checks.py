@@ -215,6 +215,18 @@ def test_unused_rules_of_pods_that_nobody_saw_are_not_told(found):
     assert list(unused_rule_problems(examined.rule_use)) == []
 
 
+def test_unused_rules_of_pods_on_a_node_without_a_record_are_not_told(found):
+    """The caller's node shows that the pod was called; who else called it, its own node would have recorded."""
+    written = policy("data", "db", selecting("db", ingress=[{"ports": [{"port": 9100}]}]))
+    placed = [one | {"spec": one["spec"] | {"nodeName": "node-b"}} for one in PODS if one["kind"] == "Pod"]
+    told = []
+    for objects in ([*PODS, written], [*PODS, *placed, written]):
+        _, examined = found(objects, [record(1, verdict="FORWARDED")])
+        told.append([problem.code for problem in unused_rule_problems(examined.rule_use)])
+
+    assert told == [["FD903"], []]
+
+
 def test_every_check_is_documented_and_loads():
     """flowdiag codes has the same four sections of it as of a diagnosis."""
     assert broken_checks() == ()

@@ -20,8 +20,8 @@ class UnusedRules(Check):
         the removal with flowdiag whatif on the recorded traffic.
 
     Guard:
-        Silent where a pod of the policy was not seen at all, where the policy came or changed within the
-        window, and where something observed may have used the rule.
+        Silent where a pod of the policy was not seen at all or its node recorded nothing, where the policy
+        came or changed within the window, and where something observed may have used the rule.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/
