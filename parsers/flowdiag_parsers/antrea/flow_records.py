@@ -1,8 +1,9 @@
-"""Parser of Antrea's flow records: FlowAggregator's FlowLogger file, and its ClickHouse or IPFIX names as JSON.
+"""Parser of Antrea's flow records: FlowAggregator's FlowLogger file, its objects in S3, and its ClickHouse or IPFIX names as JSON.
 
 Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (columns without a header or quotes: the first 26 are the same but
 for destinationServiceIP, which came last; behind the policies' stand the Egress', for some releases with what L7 export found,
-a JSON text whose commas are not escaped) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
+a JSON text whose commas are not escaped), ``pkg/flowaggregator/s3uploader/s3uploader.go`` (``records-XXXX.csv.gz``: 49 to 54 columns without a
+header, numbers for words, labels in single quotes) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
 in one export window; it names the policies of both directions, and with `prettyPrint` off actions and kinds are numbers.
 """
 
@@ -49,6 +50,11 @@ _SNIFF = re.compile(
     re.MULTILINE,
 )
 _JSON_SNIFF = re.compile(rb'"ingressNetworkPolicyRuleAction"')
+# "1637706961,1637706973,1637706974,1637706975,3,10.10.0.79,10.10.0.80,44752,5201,6,823188,30472817041,241333,..."   S3 uploader, v1.8
+_UPLOADED_SNIFF = re.compile(
+    rb"^1\d{9},1\d{9},-?\d{1,12},-?\d{1,12},\d{1,3},[0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45},\d{1,5},\d{1,5},\d{1,3},(?:\d{1,20},){8}",
+    re.MULTILINE,
+)
 
 
 # The same as whole lines of 28 or 30 columns, with the groups of `flowdiag.parserkit.line_form.GROUPS`; when a record's
@@ -56,8 +62,8 @@ _JSON_SNIFF = re.compile(rb'"ingressNetworkPolicyRuleAction"')
 @cache
 def _form() -> re.Pattern[bytes]:
     return re.compile(
-        rb"(?:(1\d{9})(),\d{1,11},([0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
-        rb"([^\s\"\x80-\xff]{1,3000})()()()"
+        rb"(?:(1\d{9})(),\d{1,11},(?!-?\d{1,12},)([0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45})(),"
+        rb"(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),([^\s\"\x80-\xff]{1,3000})()()()"
         rb"|([^\n]*))\n"
     )
 
@@ -66,9 +72,21 @@ def _form() -> re.Pattern[bytes]:
 @cache
 def _quick() -> re.Pattern[bytes]:
     return re.compile(
-        rb"(?:(1\d{9})(),\d{1,11},([^,]{2,45},[^,]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
+        rb"(?:(1\d{9})(),\d{1,11},(?!-?\d{1,12},)([^,]{2,45},[^,]{2,45})(),(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),"
         rb"(.{1,3000})()()()"
         rb"|(.*))\n"
+    )
+
+
+# The same for rows of objects in S3.  What counts packets and bytes, the state of TCP and all behind the labels tell nothing.
+@cache
+def _uploaded_form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(1\d{9})(),\d{1,11},-?\d{1,12},-?\d{1,12},\d{1,3},([0-9a-fA-F.:]{2,45},[0-9a-fA-F.:]{2,45})(),"
+        rb"(?:0|([1-9]\d{0,4}))(),(?:0|([1-9]\d{0,4})),(\d{1,3})(?:,\d{1,20}){8},"
+        rb"((?:[^\s\"',\x80-\xff]{0,300},){19})()[A-Z_0-9]{0,20},\d{1,3},"
+        rb"('[^\s'\x80-\xff]{0,9000}','[^\s'\x80-\xff]{0,9000}')(?:,\d{1,20}){6},[0-9a-f-]{0,36},\d{1,12}(?:,[^\n]{0,9000})?"
+        rb"|([^\n]*))\n"
     )
 
 
@@ -106,6 +124,21 @@ _OLDER = [name for name in _COLUMNS if name != _SERVICE_IP]
 _PLACE = _COLUMNS.index(_SERVICE_IP)
 # With Egress and its address; the Egress' node came before the Service's address, and is always there beside it.
 _LEAST, _LEAST_OLDER = 30, 28
+# Columns in S3; counts and rates are numbered, since nobody asks for them.  Behind them stand what came with Egress and L7.
+_UPLOADED = [
+    *(
+        "flowStartSeconds",
+        "flowEndSeconds",
+        "flowEndSecondsFromSourceNode",
+        "flowEndSecondsFromDestinationNode",
+    ),
+    "flowEndReason",
+    *_COLUMNS[2:7],
+    *(f"count{number}" for number in range(8)),
+    *(name for name in _COLUMNS[7:] if name != _SERVICE_IP),
+    *("tcpState", "flowType", "sourcePodLabels", "destinationPodLabels"),
+]
+_LEAST_UPLOADED = 49
 # antrea/pkg/flowaggregator/apis and the IPFIX registry: 0 no rule
 _ACTIONS = {"1": "Allow", "2": "Drop", "3": "Reject"}
 _KUBERNETES = "networking.k8s.io"
@@ -124,7 +157,7 @@ class AntreaFlows:
     """Antrea's flow records, CSV or JSON."""
 
     name: ClassVar[str] = "antrea-flows"
-    summary: ClassVar[str] = "Antrea FlowAggregator records (FlowLogger CSV, ClickHouse JSON)"
+    summary: ClassVar[str] = "Antrea FlowAggregator records (FlowLogger CSV, objects in S3, ClickHouse JSON)"
     cni: ClassVar[str | None] = "antrea"
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
@@ -132,6 +165,8 @@ class AntreaFlows:
     def sniff(self, head: bytes) -> float:
         """Two epochs, two addresses, two ports and a protocol, then many columns: rarely anything else."""
         if _JSON_SNIFF.search(head) is not None:
+            return 0.95
+        if seek(_UPLOADED_SNIFF, head, b",1") is not None:
             return 0.95
         return 0.85 if seek(_SNIFF, head, b",1") is not None else 0.0
 
@@ -157,6 +192,9 @@ class AntreaFlows:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first row of each kind."""
+        if _UPLOADED_SNIFF.match(block.data) is not None:
+            fold_forms(self, block, context, sink, LineForm(pattern=_uploaded_form(), clock=_second))
+            return
         quick = None if b'"' in block.data else _quick()
         fold_forms(self, block, context, sink, LineForm(pattern=_form(), quick=quick, clock=_second))
 
@@ -167,6 +205,8 @@ def _second(text: bytes, enveloped: bool) -> int | None:
 
 
 def _row(text: str) -> dict[str, Any] | None:
+    if _UPLOADED_ROW.match(text) is not None:
+        return _uploaded_row(text)
     try:
         cells = next(csv.reader([text]), [])
     except csv.Error:
@@ -180,6 +220,19 @@ def _row(text: str) -> dict[str, Any] | None:
     record: dict[str, Any] = dict(zip(_OLDER if older else _COLUMNS, cells, strict=False))
     port = record["destinationServicePort"]
     return record if not port or port.isdigit() else None
+
+
+# A third time stands where the FlowLogger has an address.
+_UPLOADED_ROW = re.compile(r"\d{1,11},\d{1,11},-?\d{1,12},")
+
+
+def _uploaded_row(text: str) -> dict[str, Any] | None:
+    """A row of an object in S3: labels are JSON in single quotes, which hold commas."""
+    try:
+        cells = next(csv.reader([text], quotechar="'"), [])
+    except csv.Error:
+        return None
+    return dict(zip(_UPLOADED, cells, strict=False)) if len(cells) >= _LEAST_UPLOADED else None
 
 
 def _text(record: dict[str, Any], key: str) -> str | None:
@@ -262,6 +315,7 @@ def _end(record: dict[str, Any], side: str, ip: str) -> Peer:
     port = _text(record, f"{side}TransportPort")
     namespace = _text(record, f"{side}PodNamespace")
     service = _text(record, "destinationServicePortName") if side == "destination" else None
+    labels = json_object((_text(record, f"{side}PodLabels") or "").encode())
     return Peer(
         ip=canonical_ip(ip),
         port=port_number(port) or None,
@@ -269,4 +323,6 @@ def _end(record: dict[str, Any], side: str, ip: str) -> Peer:
         pod=_text(record, f"{side}PodName"),
         # "default/web:http"   namespace, Service and port name
         service=service.partition(":")[0] if service and "/" in service else None,
+        labels=tuple(sorted((key, value) for key, value in (labels or {}).items() if isinstance(value, str)))
+        or None,
     )
