@@ -17,6 +17,7 @@ from flowdiag.diagnose.wording import a_list, policies_text, policy_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import Confidence
 from flowdiag.model.time import moment_text
+from flowdiag.model.uncertain import uncertain_text
 
 __all__ = ["CONFIDENCES", "Basis", "judge", "lower", "policy_times"]
 
@@ -118,11 +119,7 @@ def _policy_times(case: Case) -> list[str]:
     moment = moment_text(at)
     texts = []
     if loose:
-        names = policies_text(loose, most=3)
-        change = "its last change is" if len(loose) == 1 else "their last changes are"
-        texts.append(
-            f"It is not certain that {names} read the same at {moment}: {change} later or not known."
-        )
+        texts.append(uncertain_text(policies_text(loose, most=3), len(loose), at))
         texts.extend(_older_versions(case, loose))
     if case.end is not None:
         texts.extend(

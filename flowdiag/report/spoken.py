@@ -23,7 +23,7 @@ from flowdiag.report.times import Clock
 __all__ = ["NOBODY", "Foreign", "foreign", "pieces", "spoken", "spoken_report"]
 
 # The agent on node-a started at 2026-03-16 14:02:35 UTC, and shop/web was refused only around that time.
-_MOMENT = re.compile(r"(?<![\w:.+-])(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC(?![\w:+-])", re.ASCII)
+_MOMENT = re.compile(r"(?<![\w:.+-])(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC(?![\w+-]|:(?! ))", re.ASCII)
 # frontend/web-app -> kube-system/coredns
 _ARROW = re.compile(r" -> ")
 _LIKELY = re.compile(rb" (?:UTC|->)")

@@ -12,6 +12,7 @@ from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.problem import RefusedOtherwise
 from flowdiag.model.time import rfc3339
+from flowdiag.model.uncertain import told_as_one
 from flowdiag.model.words import IF_MEANT, plural
 from flowdiag.timeline.drafts import ProblemDraft, Refusal
 from flowdiag.timeline.ends import end_name
@@ -20,6 +21,7 @@ from flowdiag.timeline.ports import count_ports
 __all__ = ["folded_advice", "is_scan", "own_notes", "refused_otherwise", "scan_advice"]
 
 _MAX_OTHERWISE = 3
+_MAX_LIMITS = 8
 
 
 def own_notes(draft: ProblemDraft) -> tuple[str, ...]:
@@ -134,8 +136,9 @@ def _otherwise(parts: Sequence[RefusedOtherwise]) -> tuple[str, ...]:
 
 
 def _distinct_limits(draft: ProblemDraft) -> tuple[str, ...]:
-    seen: dict[str, None] = {}
-    for connection in draft.connections:
-        for limit in (*connection.finding.limits, *connection.limits):
-            seen.setdefault(limit)
-    return tuple(seen)[:8]
+    limits = (
+        limit
+        for connection in draft.connections
+        for limit in (*connection.finding.limits, *connection.limits)
+    )
+    return tuple(told_as_one(limits))[:_MAX_LIMITS]

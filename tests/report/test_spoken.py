@@ -104,6 +104,8 @@ def test_no_sentence_of_an_incident_is_left_in_utc(incident: str, name: str) -> 
         ("at 2026-03-17 14:02:35 UTC.", "at 15:02:35 CET."),
         ("at 2026-03-17 23:30:00 UTC", "at 2026-03-18 00:30:00 CET"),
         ("from 2026-06-01 00:00:00 UTC", "from 2026-06-01 02:00:00 CEST"),
+        ("as at 2026-03-17 14:02:35 UTC: it is not known", "as at 15:02:35 CET: it is not known"),
+        ("2026-03-17 14:02:35 UTC:30", "2026-03-17 14:02:35 UTC:30"),
         ("--since 2026-03-17T14:02:35Z", "--since 2026-03-17T14:02:35Z"),
         ("at 2026-02-31 14:02:35 UTC", "at 2026-02-31 14:02:35 UTC"),
         ("x2026-03-17 14:02:35 UTC+5", "x2026-03-17 14:02:35 UTC+5"),

@@ -16,6 +16,7 @@ from flows import flow, outside, pod, refusal
 from flowdiag.model.event import Cause
 from flowdiag.model.policy import Condition, DecidedBy, Miss, NearestRule, PolicyRef
 from flowdiag.model.report import RefusedOtherwise
+from flowdiag.model.uncertain import uncertain_text
 from flowdiag.timeline.ends import fold_addresses
 from flowdiag.timeline.fold import fold
 from flowdiag.timeline.group import group
@@ -127,6 +128,23 @@ def test_a_connection_that_different_policies_refuse_is_in_one_problem_and_a_not
             policies=(denylist,),
         ),
     )
+
+
+def test_that_a_policy_may_have_read_otherwise_is_told_once_for_all_moments():
+    """Each connection has a moment of its own, and a problem of many would say the same for each."""
+    old, other = (f"NetworkPolicy b/{name}" for name in ("old", "other"))
+    refusals = []
+    for name, second in ((old, 300), (old, 100), (other, 200), (old, 200)):
+        one = refusal(pod("a", f"x{second}", f"x{second}{name[-1]}"), pod("b", "y"), at=second)
+        limit = f"{uncertain_text(name, 1, second * 10**9)} (FD804)"
+        refusals.append(replace(one, finding=replace(one.finding, limits=(limit,))))
+    (draft,) = group(refusals)
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert sorted(problem.notes) == [
+        f"It is not certain that {old} read the same from 1970-01-01 00:01:40 UTC to 1970-01-01 00:05:00 UTC: its last change is later or not known. (FD804)",
+        f"It is not certain that {other} read the same at 1970-01-01 00:03:20 UTC: its last change is later or not known. (FD804)",
+    ]
 
 
 def test_what_the_same_policies_refused_otherwise_is_told_by_what_their_rule_missed():
