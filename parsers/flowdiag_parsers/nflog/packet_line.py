@@ -100,10 +100,14 @@ class PacketLine(Struct, frozen=True, kw_only=True):
 
     at: int | None
     host: str | None
+    dated: bool = False
+    """Its time has a year of its own."""
     prefix: str
     """Without blanks around it; empty where the rule has none."""
     by_kernel: bool
     """The kernel's LOG wrote it, not ulogd: there is no line of a last rule to wait for."""
+    label: str | None = None
+    """``allowed`` or ``blocked``: what ulogd was told of all packets of the rule's group."""
     interface_in: str | None
     interface_out: str | None
     src: Peer

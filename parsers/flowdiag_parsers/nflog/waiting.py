@@ -126,7 +126,8 @@ def told_as(packet: PacketLine, shared: Frame, what: bytes) -> FlowEvent:
 
 def packet_frame(packet: PacketLine, around: LineEnvelope, context: ParseContext, text: str) -> Frame:
     """What all events of a packet's line have in common."""
-    return frame(around, context, text, packet.at, source=TimeSource.INFERRED_YEAR, node=packet.host)
+    source = TimeSource.RECORD if packet.dated else TimeSource.INFERRED_YEAR
+    return frame(around, context, text, packet.at, source=source, node=packet.host)
 
 
 def place_line(state: State, slot: Slot, packet: PacketLine, shared: Frame) -> None:
@@ -135,7 +136,7 @@ def place_line(state: State, slot: Slot, packet: PacketLine, shared: Frame) -> N
     if policy is not None and not packet.by_kernel:
         slot.line, slot.key = (packet, shared), packet.key
         state.open.setdefault(packet.key, []).append(slot)
-    elif packet.prefix:
+    elif packet.prefix or packet.label == "allowed":
         slot.events = (_other(packet, shared, policy),)
     else:
         _settle_refused(state.open.pop(packet.key, []), state.amend)
@@ -203,17 +204,24 @@ def _unrefused(packet: PacketLine, shared: Frame) -> FlowEvent:
 
 
 def _other(packet: PacketLine, shared: Frame, policy: PolicyHit | None) -> Event:
-    """Another rule's prefix, or k3s' words from a kernel LOG rule: only the words tell."""
+    """Another rule's prefix, k3s' words from a kernel LOG rule, or ulogd's label: only the words tell."""
     refuses = policy is not None or (
         # Behind a head that is not known a policy's line is only logged: the last rule's cannot be told from others.
         "DROP by policy " not in packet.prefix and _REFUSING.search(packet.prefix) is not None
     )
+    verdict, reason = Verdict.LOGGED, None
+    if packet.label == "allowed":
+        # A label that contradicts its rule's words tells nothing.
+        verdict = Verdict.LOGGED if refuses else Verdict.ALLOWED
+    elif refuses or packet.label == "blocked":
+        verdict = Verdict.DENIED
+        reason = "log-prefix-says-refused" if refuses else "log-label-says-refused"
     return _event(
         packet,
         shared,
-        verdict=Verdict.DENIED if refuses else Verdict.LOGGED,
-        verdict_raw=packet.prefix,
-        reason="log-prefix-says-refused" if refuses else None,
+        verdict=verdict,
+        verdict_raw=packet.prefix or packet.label,
+        reason=reason,
         policies=(policy,) if policy is not None else (),
     )
 
