@@ -10,7 +10,10 @@ import threading
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from flowdiag.cluster.collect.newest import Newest
 from flowdiag.cluster.collect.options import CollectOptions
 from flowdiag.cluster.collect.run import collect
 from flowdiag.cluster.live.options import ClusterOptions
@@ -401,15 +404,47 @@ def test_nothing_allowed_is_exit_4_and_leaves_nothing(tmp_path, token):
 # --- bounds -------------------------------------------------------------------------------------------
 
 
-def test_a_log_that_is_too_long_is_cut_and_said(tmp_path, cluster, kubeconfig):
-    """Its beginning is there."""
-    cluster.logs[(*AGENT, False)] = [("2126-11-03T12:00:00Z", "x" * 90)] * 100
+def test_of_a_log_that_is_too_long_the_latest_lines_are_there_which_is_said(tmp_path, cluster, kubeconfig):
+    """What happened last is what is asked for; it begins with a whole line."""
+    lines = [(f"2126-11-03T12:00:{number:02}Z", f"{number} " + "x" * 900) for number in range(20)]
+    cluster.logs[(*AGENT, False)] = lines
     bundle = tmp_path / "bundle.tar.gz"
     done = flowdiag("collect", "-o", bundle, "--max-file", "5k", KUBECONFIG=kubeconfig)
 
-    assert fates(bundle)["log of kube-system/cilium-abcde/cilium-agent"]["fate"] == "cut"
-    assert len(members(bundle)["logs/kube-system/cilium-abcde/cilium-agent.log"]) == 5 << 10
+    fate = fates(bundle)["log of kube-system/cilium-abcde/cilium-agent"]
+    assert (fate["fate"], fate["reason"]) == ("cut", "longer than 5,120 bytes: the latest of them are kept")
+    kept = members(bundle)["logs/kube-system/cilium-abcde/cilium-agent.log"].decode().splitlines()
+    assert kept == [f"{at} {text}" for at, text in lines[-5:]]
     assert "1 of them cut" in done.stdout
+
+
+def test_flows_that_are_too_many_lose_the_oldest(tmp_path, cluster, kubeconfig):
+    """`hubble observe` prints the oldest first, too."""
+    before = cluster.commands[AGENT]
+    cluster.commands[AGENT] = lambda _: (b"".join(b"%03d %s\n" % (n, b"x" * 995) for n in range(99)), b"", 0)
+    bundle = tmp_path / "bundle.tar.gz"
+    flowdiag("collect", "-o", bundle, "--max-file", "9k", KUBECONFIG=kubeconfig)
+    cluster.commands[AGENT] = before
+
+    (flows,) = (data for name, data in members(bundle).items() if name.startswith("flows/hubble/"))
+    assert [line[:3] for line in flows.splitlines()] == [b"%03d" % number for number in range(90, 99)]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 30, 4096])
+@given(st.lists(st.binary(max_size=60), max_size=30))
+def test_the_newest_lines_of_any_stream_are_kept(limit, pieces):
+    """Whole lines within the bound; a line that is longer than all that is kept has its end."""
+    stream, whole = io.BytesIO(), b"".join(pieces)
+    kept = Newest(stream, limit)
+    for piece in pieces:
+        kept(piece)
+    cut = kept.end()
+    end = whole[-limit:]
+    if len(whole) > limit:
+        _, newline, rest = end.partition(b"\n")
+        end = rest if newline and rest else end
+
+    assert (stream.getvalue(), kept.size, cut) == (end, len(end), len(whole) > limit)
 
 
 def test_out_of_room_and_out_of_time_leave_the_rest_out(tmp_path, cluster, kubeconfig):

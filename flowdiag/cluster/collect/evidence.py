@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 from flowdiag.cluster.collect.bundle import Fate, Item, Partial
 from flowdiag.cluster.collect.fetch import Bounds, fetch
 from flowdiag.cluster.collect.masks import Masking
+from flowdiag.cluster.collect.newest import Newest
 from flowdiag.cluster.collect.options import NO_ROOM, CollectOptions, stamp
 from flowdiag.cluster.collect.plan import HubbleItem, LogItem
 from flowdiag.cluster.live.api import Api
@@ -113,14 +114,15 @@ class EvidenceItems:
             exported=self._exported,
         )
         fate, reason = "collected", ""
-        with target.open("wb") as stream:
+        with target.open("w+b") as stream:
+            kept = Newest(stream, bounds.limit)
 
             def write(data: bytes) -> None:
                 if self._stop.is_set():
                     raise _StoppedError
                 shown(data)
 
-            shown = Masking(stream.write)
+            shown = Masking(kept)
             try:
                 reason = fetch(self._api, item, write, bounds)
             except ForbiddenError as error:
@@ -130,15 +132,16 @@ class EvidenceItems:
                     return Fate(item.what, item.kind, "absent", reason=str(error))
                 fate, reason = ("cut" if isinstance(error, CutShortError) else "failed"), str(error)
             shown.end()
-            size = stream.tell()
+            if kept.end():
+                fate, reason = "cut", f"longer than {bounds.limit:,} bytes: the latest of them are kept"
+            size = kept.size
         if fate != "collected" and not size:
             fate = "failed"
-        kept = size > 0
         return Fate(
             what=item.what,
             kind=item.kind,
-            fate="cut" if fate == "failed" and kept else fate,
-            path=item.path if kept else None,
+            fate="cut" if fate == "failed" and size else fate,
+            path=item.path if size else None,
             bytes=size,
             at=stamp(began),
             reason=reason,

@@ -17,6 +17,7 @@ __all__ = ["Bounds", "Write", "fetch"]
 
 Write = Callable[[bytes], None]
 _AGENT = "cilium-agent"
+_READ = 16
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -25,10 +26,15 @@ class Bounds(Struct, frozen=True, kw_only=True):
     since: datetime
     """Nothing older is wanted."""
     limit: int
-    """Bytes."""
+    """Bytes that are kept."""
     within_s: float
     exported: str | None = None
     """The file that Cilium's agents export flows to, if they do."""
+
+    @property
+    def read(self) -> int:
+        """Bytes that are read of what gives its oldest first, for its latest; few logs are longer."""
+        return self.limit * _READ
 
 
 def fetch(api: Api, item: Item, write: Write, bounds: Bounds) -> str:
@@ -38,7 +44,7 @@ def fetch(api: Api, item: Item, write: Write, bounds: Bounds) -> str:
         A remark on how it was fetched; mostly empty.
 
     Raises:
-        CutShortError: a bound was met, the beginning is written.
+        CutShortError: a bound was met; what was read by then is written.
         ApiError, LostError: see `flowdiag.cluster.live.errors`.
         HTTPError: the connection broke in the middle (urllib3's).
     """
@@ -49,7 +55,8 @@ def fetch(api: Api, item: Item, write: Write, bounds: Bounds) -> str:
     if isinstance(item, WhiskerItem):
         age = _age(bounds)
         path = f"/api/v1/namespaces/{item.namespace}/services/whisker:8081/proxy/whisker-backend/flows"
-        return _stream(api, path, [("startTimeGte", str(-age))], write, bounds)
+        # One JSON document, which is nothing without its beginning.
+        return _stream(api, path, [("startTimeGte", str(-age))], write, bounds, limit=bounds.limit)
     if isinstance(item, NodeItem):
         # The end of a file is the latest; kubelet serves files with Range.
         headers = [("Range", f"bytes=-{bounds.limit}"), ("Accept-Encoding", "identity")]
@@ -64,8 +71,11 @@ def _stream(
     write: Write,
     bounds: Bounds,
     headers: list[tuple[str, str]] | None = None,
+    limit: int | None = None,
 ) -> str:
-    for piece in api.stream(path, query, limit=bounds.limit, within_s=bounds.within_s, headers=headers or ()):
+    for piece in api.stream(
+        path, query, limit=limit or bounds.read, within_s=bounds.within_s, headers=headers or ()
+    ):
         write(piece)
     return ""
 
@@ -101,7 +111,7 @@ def _hubble(api: Api, item: HubbleItem, write: Write, bounds: Bounds) -> str:
             if got.bytes:
                 return f"read from {bounds.exported}"
     observe = ["hubble", "observe", "--since", f"{_age(bounds)}s", "-o", "jsonpb"]
-    done = run_in_pod(api, pod, _AGENT, observe, write, limit=bounds.limit, within_s=bounds.within_s)
+    done = run_in_pod(api, pod, _AGENT, observe, write, limit=bounds.read, within_s=bounds.within_s)
     if done.code:
         raise ApiError(f"hubble observe ended with {done.code}: {' '.join(done.stderr.split())[:300]}")
     return ""
