@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -109,6 +110,19 @@ def datadog(lines: list[str]) -> str:
         for i, line in enumerate(lines)
     ]
     return json.dumps({"data": found, "meta": {"elapsed": 3}})
+
+
+def packed(line: str) -> str:
+    return base64.b64encode(line.encode()).decode()
+
+
+def published(index: int, line: str) -> dict[str, Any]:
+    return {
+        "data": packed(line),
+        "messageId": str(index),
+        "publishTime": stamp(index),
+        "attributes": {"a": "b"},
+    }
 
 
 KUBERNETES = {"namespace_name": "kube-system", "pod_name": "agent-x2v4z", "container_name": "agent"}
@@ -227,6 +241,38 @@ WRAPPERS: dict[str, Wrap] = {
     "kcat": as_json(
         lambda index, line: {"topic": "logs", "offset": index, "ts": BEGIN // 10**6, "key": None, "payload": line}
     ),
+    "kafka-console": each(lambda index, line: f"CreateTime:{BEGIN // 10**6 + index * 1000}\t{line}"),
+    "kafka-console-all": each(
+        lambda index, line: f"CreateTime:{BEGIN // 10**6}\tPartition:0\tOffset:{index}\tNO_HEADERS\tnull\t{line}"
+    ),
+    "kafka-record": as_json(
+        lambda index, line: {"key": "k", "value": line, "offset": index, "timestamp": stamp(index), "headers": []}
+    ),
+    "kafka-rest": as_json(
+        lambda index, line: {"topic": "t", "key": None, "value": packed(line), "partition": 0, "offset": index}
+    ),
+    "pubsub-pull": lambda lines: json.dumps(
+        [{"ackId": "a", "message": published(index, line)} for index, line in enumerate(lines)], indent=2
+    ),
+    "pubsub-push": as_json(
+        lambda index, line: {"message": published(index, line), "subscription": "projects/p/subscriptions/s"}
+    ),
+    "pubsub-bigquery": as_json(
+        lambda index, line: {
+            "subscription_name": "s",
+            "message_id": str(index),
+            "publish_time": stamp(index)[:23].replace("T", " ") + " UTC",
+            "data": line,
+            "attributes": "{}",
+        }
+    ),
+    "elasticsearch-bulk": each(
+        lambda index, line: (
+            json.dumps({"create": {"_index": "logs", "_id": str(index)}})
+            + "\n"
+            + json.dumps({"@timestamp": stamp(index), "message": line})
+        )
+    ),
     "grafana-json": lambda lines: json.dumps(
         [
             {"line": line, "timestamp": str(BEGIN + i * NS), "date": stamp(i), "fields": {"pod": "agent-x2v4z"}}
@@ -261,9 +307,9 @@ WRAPPERS: dict[str, Wrap] = {
     "loki-streams": lambda lines: json.dumps({"streams": json.loads(loki(lines))["data"]["result"]}),
 }  # fmt: skip
 
-IN_PARTS = ("cri-in-parts", "docker-in-parts", "journal-verbose")
+IN_PARTS = ("cri-in-parts", "docker-in-parts", "journal-verbose", "elasticsearch-bulk")
 NOT_IN_PARTS = ("cilium-monitor",)
-"""Layers of its verbose records are told by their line numbers, and no line of its is near the 16 KiB of a part."""
+"""Layers of its verbose records are told by their line numbers: no line of its is near the 16 KiB of a part, or a document."""
 
 LINE_PARSERS = sorted(
     parser.name for parser in parsers()[0] if not parser.document and (FIXTURES / parser.name).is_dir()

@@ -42,6 +42,34 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
     ),
     ("kubectl-timestamps", AT.encode() + b" " + LINE, Row(LINE, 1, NS)),
     ("kubectl-timestamps", AT.encode() + b"\t" + LINE, Row(LINE, 1, NS)),
+    (
+        "kafka-console",
+        b"CreateTime:1767607200123\t" + LINE,
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.123Z")),
+    ),
+    ("kafka-console", b"CreateTime:-1\tPartition:3\tOffset:7\tNO_HEADERS\tnull\t" + LINE, Row(LINE, 1)),
+    ("kafka-console", b"NO_TIMESTAMP\tweb-1\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
+    ("kafka-console", b"null\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
+    (
+        "kafka-record",
+        f'{{"key":"k","value":{JSON_LINE},"offset":7,"timestamp":"{AT}","headers":[]}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    (
+        "kafka-record",
+        b'{"topic":"t","key":null,"value":"eyJraW5kIjoiRXZlbnQiLCJuIjoxfQ==","partition":0,"offset":7}',
+        Row(JSON_LINE.encode(), 1),
+    ),
+    (
+        "pubsub",
+        f'{{"message":{{"data":"eyJraW5kIjoiRXZlbnQiLCJuIjoxfQ==","messageId":"1","publishTime":"{AT}"}}}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    (
+        "pubsub",
+        b'{"message_id":"1","publish_time":"2026-01-05 10:00:00.5 UTC","data":"{\\"kind\\":\\"Event\\",\\"n\\":1}"}',
+        Row(JSON_LINE.encode(), 1, parse_rfc3339("2026-01-05T10:00:00.5Z")),
+    ),
     ("grep", b"np.log:" + LINE, Row(LINE, 1)),
     ("grep", b"./node-1/np-2026-01-05T10-00-00.000.log.1:17:" + LINE, Row(LINE, 1)),
     ("grep", b"/var/log/syslog.1:" + LINE, Row(LINE, 1)),
@@ -512,6 +540,21 @@ def test_no_layer_raises_on_garbage(layer):
         b"\n",
     ):
         assert all(isinstance(row.data, bytes) for row in peel(data, layer))
+
+
+def test_a_bulk_request_is_its_documents():
+    """What says where to is taken out; a document that looks the same is none where it is alone."""
+    sent = b'{"index":{"_index":"flows"}}\n{"n":1}\n{ "create": {} }\n{"n":2}\n'
+
+    assert stack_of(sent) == ("elasticsearch-bulk",)
+    assert [Row(b'{"n":1}', 2), Row(b'{"n":2}', 4)] == peel(sent, "elasticsearch-bulk")
+    assert stack_of(b'{"index":{"a":1}}\n') == ()
+
+
+def test_names_that_stand_deeper_are_no_queue_s():
+    """A record in which a field, somewhere, is called as a queue's is."""
+    assert stack_of(b'{"offset":{"value":2},"value":1,"env":[{"key":"a"}]}\n') == ()
+    assert stack_of(b'{"spec":{"data":"x","messageId":"1"}}\n') == ()
 
 
 def test_cri_parts_are_joined_by_stream():

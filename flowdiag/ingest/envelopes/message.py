@@ -156,13 +156,17 @@ class DatadogSearch(Document):
     """The answer of Datadog's search for logs; they are counted from 1."""
 
     name = "datadog"
+    # A message of Pub/Sub has attributes and data as well, and its data is a text.
+    _DATA = re.compile(rb'"data"\s{0,20}:\s{0,20}\[')
 
     @classmethod
     def begins(cls, head: bytes) -> bool:
         """See `Document.begins`."""
         if not head.startswith(b"{") or b'"message"' not in head:
             return False
-        return (b'"attributes"' in head and b'"data"' in head) or (b'"content"' in head and b'"logs"' in head)
+        if b'"attributes"' in head and cls._DATA.search(head) is not None:
+            return True
+        return b'"content"' in head and b'"logs"' in head
 
     def elements(self, document: bytes) -> Iterator[Row]:
         """See `Document.elements`."""

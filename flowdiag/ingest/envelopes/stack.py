@@ -21,7 +21,7 @@ from flowdiag.ingest.envelopes.cloudwatch import (
 from flowdiag.ingest.envelopes.cri import Cri
 from flowdiag.ingest.envelopes.docker import DockerJson
 from flowdiag.ingest.envelopes.documents import Document, GluedObjects, JsonArray, PrettyObjects
-from flowdiag.ingest.envelopes.elasticsearch import ElasticHits, ElasticResponse
+from flowdiag.ingest.envelopes.elasticsearch import ElasticBulk, ElasticHits, ElasticResponse
 from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson, JournalVerbose
 from flowdiag.ingest.envelopes.kubectl import (
     DumpSections,
@@ -36,6 +36,7 @@ from flowdiag.ingest.envelopes.message import AnyMessage, DatadogSearch
 from flowdiag.ingest.envelopes.otlp import OtlpLogs
 from flowdiag.ingest.envelopes.pasted import Indented, JsonStrings, Numbered, Quoted
 from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kubetail, SentJson
+from flowdiag.ingest.envelopes.queues import KafkaConsole, KafkaRecord, PubSub
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
 from flowdiag.ingest.envelopes.stern import Stern, SternJson
@@ -58,6 +59,10 @@ _MANY, _STRIDE = 64, 7
 _ORDER: tuple[type[Layer], ...] = (
     GluedObjects,
     SentJson,
+    PubSub,
+    KafkaRecord,
+    KafkaConsole,
+    ElasticBulk,
     ElasticResponse,
     LokiResponse,
     CloudWatchEvents,
