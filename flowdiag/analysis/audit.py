@@ -41,6 +41,12 @@ class AuditOptions(Struct, frozen=True, kw_only=True):
     """Logs and flows of a live cluster from so long ago on."""
     skip: tuple[str, ...] = ()
     """What is not asked of a live cluster: ``flows``, ``logs``, ``files``."""
+    max_bytes: int = 1 << 30
+    """Of all that is collected from it."""
+    max_file: int = 64 << 20
+    """Of one log or export."""
+    within_s: float = 600.0
+    """For how long it is asked."""
     unused_rules: bool = False
     """Also list allow rules that nothing observed used."""
     tell: frozenset[Severity] = frozenset()
@@ -165,7 +171,14 @@ def _inputs(
     with temporary_folder() as folder:
         bundle = Path(folder) / "live.tar.gz"
         done = collect(
-            CollectOptions(cluster=state.live, since_s=options.collect_since_s, skip=options.skip),
+            CollectOptions(
+                cluster=state.live,
+                since_s=options.collect_since_s,
+                skip=options.skip,
+                max_bytes=options.max_bytes,
+                max_file=options.max_file,
+                within_s=options.within_s,
+            ),
             bundle,
             progress,
             stage,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.collecting import bounds_of, bounds_options
 from flowdiag.cli.messages import say, say_incomplete
 from flowdiag.cli.options import (
     checksum_option,
@@ -66,6 +67,7 @@ _LEVELS = ("high", "medium", "low", "info")
     multiple=True,
     help="With --live: do not ask for flows, the CNI's logs, or files on nodes. May be repeated.",
 )
+@bounds_options("With --live: ")
 @click.option("--unused-rules", is_flag=True, help="List allow rules that nothing observed used (FD903).")
 @click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
 @outputs_option
@@ -228,6 +230,7 @@ def _options(given: dict[str, Any]) -> AuditOptions:
     from flowdiag.model.time import NS
 
     acceptances, accepted_in = _acceptances(given["config"])
+    most, most_of_one, within_s = bounds_of(given)
     return AuditOptions(
         acceptances=acceptances,
         accepted_in=accepted_in,
@@ -235,6 +238,9 @@ def _options(given: dict[str, Any]) -> AuditOptions:
         gone_after=given["gone_after"],
         collect_since_s=parse_duration(given["collect_since"]) // NS,
         skip=tuple(sorted(set(given["skip"]))),
+        max_bytes=most,
+        max_file=most_of_one,
+        within_s=within_s,
         unused_rules=given["unused_rules"],
         tell=_told_severities(given),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowdiag.cli.collecting import bounds_of, bounds_options
 from flowdiag.cli.options import cluster_options
 from flowdiag.model.errors import ClusterError, UsageError
 
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from flowdiag.cluster.collect.run import Collected
 
 __all__ = ["command"]
-
-# "500M", "1GiB", "64k", "1048576"
-_SIZE = re.compile(r"(\d{1,12})\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 @click.command("collect")
@@ -39,11 +35,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
     multiple=True,
     help="Do not ask for flows, the CNI's logs, or files on nodes. May be repeated.",
 )
-@click.option("--max-size", metavar="SIZE", default="1G", help="Of everything, before it is compressed. [1G]")
-@click.option("--max-file", metavar="SIZE", default="64M", help="Of one log or flow export. [64M]")
-@click.option(
-    "--within", metavar="DURATION", default="10m", help="Take no longer, and keep what is there. [10m]"
-)
+@bounds_options()
 @click.option(
     "--full",
     is_flag=True,
@@ -69,12 +61,13 @@ def command(**given: Any) -> int:
         raise UsageError(f"-o {archive}: the bundle is a .tar.gz", hint="flowdiag collect -o bundle.tar.gz")
     if not archive.parent.is_dir():
         raise UsageError(f"-o {archive}: there is no folder {archive.parent}")
+    most, most_of_one, within_s = bounds_of(given)
     options = CollectOptions(
         cluster=cluster_of(given),
         since_s=parse_duration(given["since"]) // NS,
-        max_bytes=_size(given["max_size"]),
-        max_file=_size(given["max_file"]),
-        within_s=parse_duration(given["within"]) / NS,
+        max_bytes=most,
+        max_file=most_of_one,
+        within_s=within_s,
         skip=tuple(sorted(set(given["skip"]))),
         full=given["full"],
     )
@@ -87,13 +80,6 @@ def command(**given: Any) -> int:
         raise
     _tell(done)
     return 0
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text.strip())
-    if match is None or not int(match[1]):
-        raise UsageError(f"{text!r} is not a size", hint="write 500M, 64k or 2G")
-    return int(match[1]) * _UNITS[match[2].lower()]
 
 
 _WORDS = {

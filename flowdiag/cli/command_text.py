@@ -26,6 +26,9 @@ TOLD = frozenset(
         "only",
         "collect_since",
         "skip",
+        "max_size",
+        "max_file",
+        "within",
         # the cluster's objects, and how policies are read
         "state",
         "live",

@@ -110,6 +110,18 @@ def test_what_is_not_to_be_asked_is_not_asked(audit, cluster):
     assert not [one for one in cluster.seen if one.ask.subresource == "exec"]
 
 
+def test_what_is_collected_is_bounded_as_for_collect(audit):
+    """A cluster with more to tell than the bounds let through is one of which nothing is called gone."""
+    audit()
+
+    _, report, said = audit("--max-size", "3k", "--max-file", "1k", "--within", "5m")
+
+    assert not report["complete"]
+    assert "--max-size=3k --max-file=1k --within=5m" in report["generator"]["command"]
+    assert [w for w in report["warnings"] if "--max-size" in w["message"]]
+    assert "not called gone" in said
+
+
 def test_a_cluster_that_cannot_be_reached_is_exit_code_4(audit, cluster, tmp_path):
     """And the history has no run of it."""
     cluster.faults.append(Fault("/", "status", status=403, times=999))
