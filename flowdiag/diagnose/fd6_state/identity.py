@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.early import nameless
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.inside import own_service, range_owner, second_network
 from flowdiag.diagnose.needs import Needs
@@ -26,6 +27,8 @@ from flowdiag.model.report import Confidence, Severity
 __all__ = ["WrongIdentity"]
 
 _NOBODY = frozenset({"world", "world-ipv4", "world-ipv6", "unknown"})
+_NOT_THE_PODS = _NOBODY | {"init"}
+"""Identities of a pod that its agent should know better."""
 _NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
 _SAID = (
     "identity-allocation-failed",
@@ -41,8 +44,8 @@ class WrongIdentity(Rule):
     """The agent took a pod for somebody else.
 
     Signature:
-        An address belongs to exactly one live pod at that time, and the record calls it `world` or
-        `unknown`, or gives it the identity of another namespace's pods or of pods with other labels.  Or the
+        An address belongs to exactly one live pod at that time, and the record calls it `world`, `unknown` or
+        `init`, or gives it the identity of another namespace's pods or of pods with other labels.  Or the
         record calls `world` what is a Service's cluster address, or an address of a node's pod range that no
         pod of the state has.
 
@@ -51,8 +54,8 @@ class WrongIdentity(Rule):
         or upgrade.  Where the pod is gone, look at the caller, which kept its address.
 
     Guard:
-        An address whose pod is younger than the records, or that several pods claim, proves nothing; nor
-        does a pod in its node's network, a label that the pod is known to have carried before, or labels that
+        An address whose pod is younger than the records, or that several pods claim, proves nothing; a pod is
+        `init` or `unknown` in its first seconds (FD601).  Nor does a pod in its node's network, a label that the pod is known to have carried before, or labels that
         were written since.
 
     References:
@@ -70,7 +73,7 @@ class WrongIdentity(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.not_policy:
+        if case.not_policy or nameless(case) is not None:
             return
         pairs = ((case.flow.distinct.src, case.flow.src), (case.flow.distinct.dst, case.flow.dst))
         for peer, end in pairs:
@@ -190,7 +193,7 @@ def _was_there(case: Case, pod: Pod) -> bool:
 def _mistaken(entity: str | None, labels: dict[str, str], pod: Pod) -> tuple[str, Confidence] | None:
     """How a record has a pod for somebody else, and how sure that is at most."""
     namespace = labels.get(_NAMESPACE_LABEL)
-    if entity in _NOBODY:
+    if entity in _NOT_THE_PODS:
         return f"as {entity}", Confidence.DERIVED
     if namespace is not None and namespace != pod.namespace:
         return f"with the identity of namespace {namespace}", Confidence.DERIVED

@@ -7,21 +7,17 @@ from collections.abc import Iterator
 from flowdiag.cluster.passing import got_past
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.early import OVER_S, YOUNG_S, nameless, young
 from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, seconds
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import Pod
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import NS
 
 __all__ = ["StartUpWindow"]
 
-_YOUNG_S = 10
-"""A pod so young may not have its policies or its identity everywhere yet."""
-_OVER_S = 30
-"""By then a start-up burst is over."""
 _SAID = (
     "identity-changed",
     "identity-allocation-failed",
@@ -39,13 +35,15 @@ class StartUpWindow(Rule):
 
     Signature:
         The first refusal comes within ten seconds of a pod's start (or the reason says that the endpoint
-        was not ready), the burst ends within half a minute, and the replay does not refuse.
+        was not ready), the burst ends within half a minute, and the replay does not refuse; or the record
+        has the young pod still as `init` or `unknown`.
 
     Advice:
         Let the application retry, or delay it with an init container; no rule is wrong.
 
     Guard:
-        Where the replay refuses, the pod's age is a coincidence.  A burst that goes on is no start-up.
+        Where the replay refuses the pod by its labels, its age is a coincidence.  A burst that goes on is no
+        start-up.
 
     References:
         https://github.com/cilium/cilium/issues/35993
@@ -56,40 +54,35 @@ class StartUpWindow(Rule):
     slug = "start-up-window"
     title = "{source} was refused by {destination} in the first seconds of a pod"
     severity = Severity.LOW
-    signs = (Sign.OPEN,)
+    signs = (Sign.OPEN, Sign.POLICY | Sign.IDENTITY)
     specificity = 88
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         first, last = case.flow.first, case.flow.last
+        early = nameless(case)
         if (
             first is None
             or last is None
-            or case.replay_agrees
+            or (case.replay_agrees and early is None)
             or (case.not_policy and case.reason not in _NOT_READY)
         ):
             return
-        young = [
-            (pod, start)
-            for end in (case.flow.src, case.flow.dst)
-            if end.pod is not None and (start := self._start(end.pod)) is not None
-            if 0 <= first - start <= _YOUNG_S * NS and last - start <= _OVER_S * NS
-            for pod in [end.pod]
-        ]
-        if not young:
+        pods = [early.one] if early is not None else young(case)
+        if not pods:
             return
-        pod, start = max(young, key=lambda one: one[1])
+        pod, start = max(pods, key=lambda one: one[1])
         again = any(
             flow.last is not None and flow.last > last and got_past(flow, case.direction)
             for flow in case.context.allowed_alike(case.flow)
         )
         after = " and was allowed later" if again else ""
-        agent = heard(case, *_SAID, before_s=_YOUNG_S, after_s=_OVER_S)
+        agent = heard(case, *_SAID, before_s=YOUNG_S, after_s=OVER_S)
         yield self.finding(
             case,
             summary=(
                 f"{end_text(case.flow.src)} was refused {seconds(first - start)} after pod "
-                f"{pod.namespace}/{pod.name} started{after}.{agent.text}"
+                f"{pod.namespace}/{pod.name} started{after}{early.text if early is not None else ''}.{agent.text}"
             ),
             said=agent.said,
             age_s=round((first - start) / NS, 3),
@@ -97,9 +90,6 @@ class StartUpWindow(Rule):
             basis=Basis.STATE,
             most=Confidence.DERIVED if again else Confidence.LIKELY,
             cause_key="start-up",
+            nearest=() if early is not None else None,
             limits=() if again else ("No allowed record of the same call was seen afterwards.",),
         )
-
-    @staticmethod
-    def _start(pod: Pod) -> int | None:
-        return pod.started if pod.started is not None else pod.created
