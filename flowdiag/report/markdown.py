@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flowdiag.model.report import Connection, Counterfactual, Problem, Report
+from flowdiag.model.report import Connection, Counterfactual, Problem, Report, Status
 from flowdiag.model.words import capital, plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.isolating import closing_first, leading_change
@@ -43,7 +43,7 @@ from flowdiag.report.told_once import told_once
 __all__ = ["MarkdownReporter", "problem_markdown"]
 
 _FULL = 3
-"""Problems told in full; the table holds the others."""
+"""Problems told in full; of the others the title is told."""
 _ROWS = 12
 _POLICIES = 3
 _MISSES = 3
@@ -80,11 +80,11 @@ class MarkdownReporter:
             folded = [p for p in report.problems if p.explained_by == problem.id]
             lines.extend(problem_markdown(problem, clock, number=number, folded=folded))
             lines.append("")
+        lines.extend(_besides(report, shown[len(told) :]))
         rows = [(problem, connection) for problem in shown for connection in problem.connections]
         if rows:
-            lines.extend(_table(rows, clock, whole=options.all))
+            lines.extend(_table(rows if options.all else _in_turn(shown), len(rows), clock))
             lines.append("")
-        lines.extend(_besides([p for p in shown if p not in told and not p.connections]))
         lines.extend(_instead(report))
         lines.append(_limits(report, clock))
         if options.verbose and report.generator.command is not None:
@@ -92,16 +92,24 @@ class MarkdownReporter:
         return "\n".join(lines) + "\n"
 
 
-def _besides(problems: list[Problem]) -> list[str]:
-    """What the table of connections cannot show: gone problems, and an audit's findings."""
+def _besides(report: Report, problems: Sequence[Problem]) -> list[str]:
+    """What is not told in full, a line each; no problem is left for the table alone to show."""
     lines = [
-        f"- {markdown_code(problem.code, 20)} {markdown_phrase(problem.title, 300)}"
-        f"{f' ({problem.status})' if problem.status else ''}"
+        f"- **{report.problems.index(problem) + 1}.** {markdown_phrase(problem.title, 300)} - "
+        f"{markdown_code(problem.code, 20)}, {problem.severity}{f', {problem.status}' if problem.status else ''}"
+        f"{'' if problem.status is Status.GONE else f', {what_text(problem, problem.count)}'}"
         for problem in problems[:_ROWS]
     ]
     if len(problems) > _ROWS:
         lines.append(f"- and {plural(len(problems) - _ROWS, 'more problem')}")
-    return [*lines, ""] if lines else []
+    return ["Also found:", "", *lines, ""] if lines else []
+
+
+def _in_turn(problems: Sequence[Problem]) -> list[tuple[Problem, Connection]]:
+    """The rows that a table has room for: the first connection of each problem, then the second, by problem."""
+    places = [(turn, number) for number, one in enumerate(problems) for turn in range(len(one.connections))]
+    first = sorted(sorted(places)[:_ROWS], key=lambda place: place[::-1])
+    return [(problems[number], problems[number].connections[turn]) for turn, number in first]
 
 
 def _heading(report: Report, options: Options) -> str:
@@ -240,9 +248,8 @@ def _radius(problem: Problem, fix: Counterfactual) -> str:
     return f"{proof}; also allows {pairs}" + (f" and {plural(more, 'more pair')}" if more > 0 else "")
 
 
-def _table(rows: list[tuple[Problem, Connection]], clock: Clock, *, whole: bool) -> list[str]:
+def _table(shown: Sequence[tuple[Problem, Connection]], of: int, clock: Clock) -> list[str]:
     lines = ["| first | from | to | port | count |", "| --- | --- | --- | --- | ---: |"]
-    shown = rows if whole else rows[:_ROWS]
     for problem, connection in shown:
         port = port_text(connection.protocol, connection.port, problem.icmp)
         lines.append(
@@ -251,8 +258,8 @@ def _table(rows: list[tuple[Problem, Connection]], clock: Clock, *, whole: bool)
             f"| {markdown_code(end_text(connection.destination), 120)} "
             f"| {markdown_code(port, 60)} | {count(connection.count)} |"
         )
-    if len(shown) < len(rows):
-        lines.extend(["", f"and {plural(len(rows) - len(shown), 'more connection')}"])
+    if len(shown) < of:
+        lines.extend(["", f"and {plural(of - len(shown), 'more connection')}"])
     return lines
 
 

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from msgspec.structs import replace
 
 from flowdiag.model.report import Report
 from flowdiag.report import Options
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.markdown import MarkdownReporter
-from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, hostile
+from tests.report.sample_reports import HOSTILE, SAMPLES_AND_HOSTILE, dns_story, hostile, mixed
 
 PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 OWN_HTML = {
@@ -120,3 +121,24 @@ def test_numbers_and_flags_in_prose_are_no_code() -> None:
     text = "3,000 problems explain all 1,203,000 denials (kubectl get pods -A -o yaml)"
 
     assert markdown_phrase(text) == text
+
+
+def test_every_problem_is_named_and_the_table_has_rows_of_each() -> None:
+    """One problem of many connections filled the table, and the fourth problem and those behind it were nowhere."""
+    report = mixed()
+    first = report.problems[0]
+    many = tuple(replace(first.connections[0], port=port) for port in range(40))
+    others = tuple(
+        replace(first, id=f"p-{number}", title=f"problem {number} of many", connections=many[:1])
+        for number in range(2, 21)
+    )
+    text = render(replace(report, problems=(replace(first, connections=many), *others)))
+
+    assert [f"problem {number} of many" in text for number in range(2, 21)] == [True] * 14 + [False] * 5
+    assert "- and 5 more problems" in text
+    assert text.count("- **4.** problem 4 of many - `") == 1
+    assert "and 47 more connections" in text
+    rows = [
+        token.content for token in tokens(text) if token.type == "code_inline" and "/TCP" in token.content
+    ]
+    assert sum(row.startswith("0/") for row in rows) >= 12
