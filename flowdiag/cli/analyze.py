@@ -24,27 +24,27 @@ __all__ = ["command"]
 @state_options
 @selection_options
 @outputs_option
-@click.option("--only", type=click.Choice(("denied",)), help="Read refused traffic alone, which is faster.")
+@click.option("--only", type=click.Choice(("denied",)), help="Read only refused traffic, which is faster.")
 @click.option(
     "--fail-on",
     default="never",
     metavar="LEVEL",
-    help="Exit 1 where a problem is at or above never, low, medium, high, new, new-high, or has a code such as FD301. [never]",
+    help="Exit 1 if any problem reaches LEVEL: never, low, medium, high, new, new-high, or a code such as FD301. [never]",
 )
-@click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
+@click.option("--strict", is_flag=True, help="Exit 3 if an input could not be read whole.")
 @click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
 @click.option(
-    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
 @click.option("--columns", metavar="A,B", help="Columns of tables (terminal, csv, parquet).")
-@click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
-@click.option("--pager", is_flag=True, help="Page the terminal report.")
+@click.option("--pager", is_flag=True, help="Show the terminal report in a pager.")
 @evidence_options
 @checksum_option
 @scheduler_option
 def command(paths: tuple[str, ...], **given: Any) -> int:
-    """Read evidence and report who was refused, by what, and what mends it.
+    """Read evidence and report who was refused, by what, and what would fix it.
 
     PATH is a file, a folder, an archive, or - for standard input: CNI logs, flow exports and the cluster's
     objects, in any layout.

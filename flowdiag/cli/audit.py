@@ -36,30 +36,34 @@ _LEVELS = ("high", "medium", "low", "info")
 @click.command("audit")
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option(
-    "--history", required=True, metavar="FILE", help="What earlier runs found; made if it is not there."
+    "--history", required=True, metavar="FILE", help="Database of earlier runs; created if it is missing."
 )
 @click.option(
-    "--baseline", metavar="REPORT", help="Problems of this report (JSON, HTML, a history) count as known."
+    "--baseline",
+    metavar="REPORT",
+    help="Count the problems of this report (JSON, HTML or a history) as known.",
 )
-@click.option("--config", metavar="FILE", help="Accepted findings. [.flowdiag.toml, if there is one]")
+@click.option(
+    "--config", metavar="FILE", help="File with accepted findings. [.flowdiag.toml, if there is one]"
+)
 @click.option(
     "--gone-after",
     type=click.IntRange(1, 1000),
     default=1,
     metavar="RUNS",
-    help="Whole runs in a row without a problem after which it is gone. [1]",
+    help="Call a problem gone after this many complete runs in a row without it. [1]",
 )
 @click.option(
     "--fail-on",
     default="new-high",
     metavar="LEVEL",
-    help="Exit 1 at never, low, medium, high, new, new-high or a code. [new-high]",
+    help="Exit 1 if any problem reaches LEVEL: never, low, medium, high, new, new-high, or a code such as FD301. [new-high]",
 )
 @click.option(
     "--collect-since",
     default="24h",
     metavar="DURATION",
-    help="With --live: logs and flows from so long ago on. [24h]",
+    help="With --live: how far back to collect logs and flows. [24h]",
 )
 @click.option(
     "--skip",
@@ -68,67 +72,72 @@ _LEVELS = ("high", "medium", "low", "info")
     help="With --live: do not ask for flows, the CNI's logs, or files on nodes. May be repeated.",
 )
 @bounds_options("With --live: ")
-@click.option("--unused-rules", is_flag=True, help="List allow rules that nothing observed used (FD903).")
-@click.option("--strict", is_flag=True, help="Exit 3 where an input could not be read whole.")
+@click.option(
+    "--unused-rules", is_flag=True, help="Also report allow rules that nothing observed used (FD903)."
+)
+@click.option("--strict", is_flag=True, help="Exit 3 if an input could not be read whole.")
 @outputs_option
 @click.option(
     "--reports",
     metavar="DIR|URL",
-    help="Keep the reports of every run here, named by time: a folder, s3://..., gs://...",
+    help="Keep every run's reports here, named by time: a folder, s3://..., gs://...",
 )
 @click.option(
     "--report-format",
     "report_formats",
     multiple=True,
     metavar="FORMAT",
-    help="A format to keep. May be repeated. [json, markdown, html]",
+    help="Format of the reports to keep. May be repeated. [json, markdown, html]",
 )
-@click.option("--keep", type=click.IntRange(1), metavar="RUNS", help="Keep the reports of so many runs.")
 @click.option(
-    "--keep-for", metavar="DURATION", help="Keep reports so long: 90d. Those of the last run always stay."
+    "--keep", type=click.IntRange(1), metavar="RUNS", help="Keep only the reports of this many runs."
+)
+@click.option(
+    "--keep-for",
+    metavar="DURATION",
+    help="Keep reports only this long, such as 90d. The last run's always stay.",
 )
 @click.option("--metrics", metavar="FILE", help="Write OpenMetrics for node-exporter's textfile collector.")
 @click.option(
     "--pushgateway",
     metavar="URL",
     envvar="FLOWDIAG_PUSHGATEWAY",
-    help="Push the metrics there. Also: FLOWDIAG_PUSHGATEWAY.",
+    help="Push the metrics to this Pushgateway. Or set FLOWDIAG_PUSHGATEWAY.",
 )
 @click.option(
     "--notify",
     multiple=True,
     metavar="URL",
     envvar="FLOWDIAG_NOTIFY",
-    help="Tell new problems to this apprise address. May be repeated. Also: FLOWDIAG_NOTIFY, by blanks.",
+    help="Announce new problems to this apprise address. May be repeated. Or set FLOWDIAG_NOTIFY, separated by blanks.",
 )
 @click.option(
     "--notify-at",
     type=click.Choice(_LEVELS),
     default="high",
     show_default=True,
-    help="Tell new problems from this severity on.",
+    help="Announce new problems of at least this severity.",
 )
 @click.option(
-    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
-@click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
 @click.option(
     "--redact",
     is_flag=True,
-    help="Replace addresses, names and labels by stable tokens in all that is shown, kept, pushed and sent.",
+    help="Replace addresses, names and labels by stable tokens in everything that is shown, kept, pushed or sent.",
 )
 @state_options
 @selection_options
 @evidence_options
 @checksum_option
 def command(paths: tuple[str, ...], **given: Any) -> int:
-    """Analyse on a schedule: what is new, known, gone and accepted since the runs before.
+    """Analyse on a schedule: what is new, known, gone or accepted since earlier runs.
 
-    PATH is what analyze takes; with --live, objects, CNI logs and flows are collected from the cluster
-    first, as collect does. The first run of a history calls every problem new; --baseline, or
-    --fail-on never, makes a quiet start. Accepted findings stand in .flowdiag.toml with a reason, an owner
-    and a last day.
+    PATH is what analyze takes.  With --live, objects, CNI logs and flows are first collected from the cluster,
+    as collect does.  The first run of a history calls every problem new; for a quiet start, use --baseline or
+    --fail-on never.  Accepted findings are listed in .flowdiag.toml, each with a reason, an owner and a last day.
     """
     from flowdiag.analysis.audit import audit
     from flowdiag.analysis.results import Results

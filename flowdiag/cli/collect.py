@@ -19,16 +19,23 @@ __all__ = ["command"]
 
 @click.command("collect")
 @click.option(
-    "-o", "--output", "output", required=True, metavar="BUNDLE", help="The archive, such as bundle.tar.gz."
+    "-o",
+    "--output",
+    "output",
+    required=True,
+    metavar="BUNDLE",
+    help="The archive to write, such as bundle.tar.gz.",
 )
-@click.option("--since", metavar="DURATION", default="1h", help="Logs and flows from then on. [1h]")
+@click.option(
+    "--since", metavar="DURATION", default="1h", help="How far back to collect logs and flows. [1h]"
+)
 @click.option(
     "-n",
     "--namespace",
     multiple=True,
-    help="Objects of this namespace alone; its Role is enough. May be repeated.",
+    help="Read only this namespace's objects, for which a Role is enough. May be repeated.",
 )
-@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces (the default).")
 @click.option(
     "--skip",
     type=click.Choice(("flows", "logs", "files")),
@@ -39,15 +46,15 @@ __all__ = ["command"]
 @click.option(
     "--full",
     is_flag=True,
-    help="Keep objects whole, with images, arguments and annotations; environment values never.",
+    help="Keep objects whole, with images, arguments and annotations, but never environment values.",
 )
 @cluster_options
 def command(**given: Any) -> int:
     """Collect objects, CNI logs and flows of a running cluster into one archive, changing nothing.
 
     The archive is an input for flowdiag analyze.  Secrets and values of environment variables are never read
-    into it, and pods are reduced to the fields that diagnosis needs.  What was refused and why stands in its
-    manifest.json.  When it was interrupted, the same command goes on where it stopped.
+    into it, and pods are reduced to the fields that diagnosis needs.  Its manifest.json says what was refused, and
+    why.  After an interruption, the same command continues where it stopped.
     """
     from flowdiag.cli.build import cluster_of
     from flowdiag.cli.moments import parse_duration

@@ -31,9 +31,9 @@ _ROWS = 20
     "--fail-on",
     default="never",
     metavar="LEVEL",
-    help="Exit 1 where NEW has problems at never, low, medium, high, new, new-high or a code. [never]",
+    help="Exit 1 if any problem of NEW reaches LEVEL: never, low, medium, high, new, new-high, or a code such as FD301. [never]",
 )
-@click.option("--all", "everything", is_flag=True, help="Show lists whole.")
+@click.option("--all", "everything", is_flag=True, help="Show whole lists.")
 def command(old: str, new: str, **given: Any) -> int:
     """Compare two reports: which problems are new, known and gone.
 

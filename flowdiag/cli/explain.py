@@ -92,15 +92,15 @@ def _looks_like_a_port(text: str) -> bool:
 @selection_options
 @answer_option(*_FORMATS)
 @click.option(
-    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
 @evidence_options
 def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **given: Any) -> int:
-    """Say whether one connection would be allowed, decided by what, and which rule came nearest.
+    """Say whether one connection would be allowed, what decides it, and which rule came nearest.
 
     SRC and DST are namespace/name of a pod, workload or Service, an address, a CIDR, node:NAME,
-    svc:namespace/name or entity:world; DST may be user-api.backend:8080 as well.  With evidence PATHs, also what
-    was really seen between the two.
+    svc:namespace/name or entity:world; DST may also be user-api.backend:8080.  Given evidence as PATHs, it also
+    says what was really seen between the two.
     """
     from flowdiag.analysis import explain
     from flowdiag.cli.build import evidence_of, selection_of, state_of

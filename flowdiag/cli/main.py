@@ -26,20 +26,20 @@ from flowdiag.cli.messages import say
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "analyze": ("analyze", "Read evidence and report who was refused, by what, and what mends it."),
+    "analyze": ("analyze", "Read evidence and report who was refused, by what, and what would fix it."),
     "explain": ("explain", "Say whether one connection would be allowed, and what decides it."),
     "verify": ("verify", "Check many connections against expected answers: unit tests for policies."),
-    "whatif": ("whatif", "Say what a policy change does: the connections that it opens and closes."),
+    "whatif": ("whatif", "Say what a policy change does: which connections it opens and closes."),
     "reach": ("reach", "Say who can reach a workload and what it can reach, by port."),
     "events": ("events", "Print every record as one normalised JSON line."),
-    "audit": ("audit", "Analyse on a schedule: what is new, known, gone and accepted since the runs before."),
+    "audit": ("audit", "Analyse on a schedule: what is new, known, gone or accepted since earlier runs."),
     "diff": ("diff", "Compare two reports: which problems are new, known and gone."),
     "show": ("show", "Render a stored report again, or one of its problems."),
     "collect": ("collect", "Collect objects, CNI logs and flows of a running cluster into one archive."),
-    "watch": ("watch", "Follow a stream of records and keep the picture current."),
+    "watch": ("watch", "Follow a stream of records and keep its report current."),
     "probe": (
         "probe",
-        "Try a connection from inside a pod of a running cluster, and compare with the policies.",
+        "Try a connection from inside a pod of a running cluster, and compare the result with the policies.",
     ),
     "codes": ("codes", "Print the diagnosis catalogue, or one entry of it."),
     "parsers": ("parsers", "List the parsers, or say which one would read a file."),
@@ -95,7 +95,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="flowdiag")
 def cli() -> None:
-    """Find out who was refused in a Kubernetes cluster, when, by which policies, and what mends it."""
+    """Find out who was refused in a Kubernetes cluster, when, by which policies, and what would fix it."""
 
 
 def main(args: list[str] | None = None) -> None:

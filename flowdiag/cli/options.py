@@ -87,22 +87,22 @@ def evidence_options(function: F) -> F:
             "--tz",
             metavar="ZONE",
             default="UTC",
-            help="Zone of times that carry none, of those here too. [UTC]",
+            help="Zone of times that name none, in the evidence and in options. [UTC]",
         ),
         click.option(
-            "--year", type=click.IntRange(1970, 9999), help="Year of the first time that carries none."
+            "--year", type=click.IntRange(1970, 9999), help="Year of the first time that names none."
         ),
         click.option(
             "--processes",
             type=click.IntRange(1, 1024),
-            help="Worker processes; by default as many as cores for large inputs where that is faster, else none.",
+            help="Worker processes. By default none, or one per core where that reads a large input faster.",
         ),
     )(function)
 
 
 def checksum_option(function: F) -> F:
     """Where a report lists its inputs."""
-    return click.option("--checksum", is_flag=True, help="Note the SHA-256 of every input in the report.")(
+    return click.option("--checksum", is_flag=True, help="Add the SHA-256 of every input to the report.")(
         function
     )
 
@@ -110,18 +110,24 @@ def checksum_option(function: F) -> F:
 def cluster_options(function: F) -> F:
     """Which cluster, as whom, in kubectl's words."""
     return _chain(
-        click.option("--context", metavar="NAME", help="The kubeconfig's context. [its current one]"),
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig. [its current one]"),
         click.option(
-            "--kubeconfig", metavar="FILE", help="Kubeconfig. [KUBECONFIG, ~/.kube/config, in-cluster]"
+            "--kubeconfig", metavar="FILE", help="Kubeconfig file. [KUBECONFIG, ~/.kube/config, in-cluster]"
         ),
         click.option("--as", "as_user", metavar="USER", help="Impersonate this user."),
-        click.option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="And this group."),
-        click.option("--as-uid", metavar="UID", help="And this UID."),
+        click.option(
+            "--as-group",
+            "as_groups",
+            multiple=True,
+            metavar="GROUP",
+            help="Impersonate this group. May be repeated.",
+        ),
+        click.option("--as-uid", metavar="UID", help="Impersonate this UID."),
         click.option(
             "--request-timeout",
             metavar="DURATION",
             default="30s",
-            help="How long one request to the cluster may be silent. [30s]",
+            help="How long one request to the cluster may stay silent. [30s]",
         ),
     )(function)
 
@@ -131,7 +137,7 @@ def scheduler_option(function: F) -> F:
     return click.option(
         "--scheduler",
         metavar="URL",
-        help="Have the workers of a Dask scheduler (tcp://HOST:8786) read the evidence where it lies.",
+        help="Let the workers of a Dask scheduler (tcp://HOST:8786) read the evidence.",
     )(function)
 
 
@@ -150,7 +156,7 @@ def policy_options(function: F) -> F:
             type=click.Choice(("auto", "match", "no-match")),
             default="auto",
             show_default=True,
-            help="Do ipBlock rules match pod addresses? auto follows the dialect.",
+            help="Whether ipBlock rules match pod addresses; auto follows the dialect.",
         ),
     )(function)
 
@@ -165,7 +171,7 @@ def state_options(function: F) -> F:
             metavar="PATH",
             help="Cluster objects kept elsewhere: a file, folder or archive. May be repeated.",
         ),
-        click.option("--live", is_flag=True, help="Read the objects from the running cluster, now."),
+        click.option("--live", is_flag=True, help="Read the objects from the running cluster."),
         cluster_options,
         click.option("--state-time", metavar="TIME", help="When the cluster objects were taken."),
         policy_options,
@@ -178,11 +184,11 @@ def selection_options(function: F) -> F:
         click.option(
             "--since",
             metavar="TIME",
-            help="From then on: 30m, '2 hours ago', '2026-11-03 12:00', or a clock, which is its last one.",
+            help="Only from this time on: 30m, '2 hours ago', '2026-11-03 12:00', or a time of day, whose latest is meant.",
         ),
-        click.option("--until", metavar="TIME", help="Up to then."),
-        click.option("--around", metavar="TIME", help="Around an instant; see --window."),
-        click.option("--window", metavar="DURATION", help="Half the span of --around. [5m]"),
+        click.option("--until", metavar="TIME", help="Only up to this time."),
+        click.option("--around", metavar="TIME", help="Only around this time; see --window."),
+        click.option("--window", metavar="DURATION", help="How far --around reaches to either side. [5m]"),
         traffic_options,
     )(function)
 
@@ -196,10 +202,10 @@ def traffic_options(function: F) -> F:
             multiple=True,
             help="Only traffic with an end in this namespace. May be repeated.",
         ),
-        click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default."),
+        click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces (the default)."),
         click.option("--from-pod", metavar="[NS/]POD", help="Only from this pod or workload."),
         click.option("--to-pod", metavar="[NS/]POD", help="Only to this pod or workload."),
-        click.option("--to-port", type=_Port(0, 65535), metavar="PORT", help="Only to this port, a number."),
+        click.option("--to-port", type=_Port(0, 65535), metavar="PORT", help="Only to this port number."),
         click.option("--protocol", metavar="PROTO", help="Only this protocol: TCP, UDP, SCTP, ICMP, ICMPv6."),
         click.option(
             "--verdict",
@@ -208,7 +214,7 @@ def traffic_options(function: F) -> F:
                 case_sensitive=False,
             ),
             multiple=True,
-            help="Only this verdict; hubble's words (DROPPED, FORWARDED, AUDIT) and DROP, DENY, ALLOW mean the same. May be repeated.",
+            help="Only this verdict. hubble's words (DROPPED, FORWARDED, AUDIT) and DROP, DENY, ALLOW work too. May be repeated.",
         ),
     )(function)
 
@@ -221,14 +227,16 @@ def output_option(help: str) -> Callable[[F], F]:  # noqa: A002 - click's word
 def outputs_option(function: F) -> F:
     """Report formats and files."""
     return output_option(
-        "FORMAT (terminal, markdown, html, json, jsonl, csv, parquet, svg, png, junit, sarif, openmetrics) on "
-        "standard output, or FORMAT=FILE besides. May be repeated."
+        "Print FORMAT (terminal, markdown, html, json, jsonl, csv, parquet, svg, png, junit, sarif, openmetrics), "
+        "or also write it to a file: FORMAT=FILE. May be repeated."
     )(function)
 
 
 def answer_option(*formats: str) -> Callable[[F], F]:
     """Formats and files of an answer, which is no report."""
-    return output_option(f"{', '.join(formats[:-1])} or {formats[-1]}; FORMAT=FILE besides. May be repeated.")
+    return output_option(
+        f"Print {', '.join(formats[:-1])} or {formats[-1]}, or also write it: FORMAT=FILE. May be repeated."
+    )
 
 
 def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, dict[str, list[str]]]:

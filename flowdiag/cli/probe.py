@@ -20,23 +20,23 @@ _FORMATS = ("terminal", "json")
 @click.argument("src")
 @click.argument("dst")
 @click.argument("port", metavar="PORT")
-@click.option("--yes", is_flag=True, help="Do it: run a command on the cluster.")
+@click.option("--yes", is_flag=True, help="Really run a command on the cluster.")
 @click.option("-c", "--container", metavar="NAME", help="The container to run in. [the pod's default one]")
 @click.option("--image", metavar="IMAGE", help="Add a debug container with this image, and run in that.")
 @click.option("--timeout", metavar="DURATION", default="5s", help="How long to wait for an answer. [5s]")
 @click.option(
-    "-n", "--namespace", multiple=True, help="Read this namespace where the whole cluster is forbidden."
+    "-n", "--namespace", multiple=True, help="Read only this namespace if the whole cluster is forbidden."
 )
 @policy_options
 @answer_option(*_FORMATS)
 @cluster_options
 def command(src: str, dst: str, port: str, **given: Any) -> int:
-    """Try a connection from inside a pod of a running cluster, and compare with the policies.
+    """Try a connection from inside a pod of a running cluster, and compare the result with the policies.
 
     SRC is namespace/name of a pod or workload, DST a pod, workload, Service, node or address, PORT a TCP port.
-    The only command that changes anything on a cluster: with --yes it runs nc, curl, bash, python3 or wget in
-    the pod, or in a debug container that it adds.  Without --yes it says what it would do, and exits with 2.
-    Exits with 1 where what happened is not what the policies say.
+    This is the only command that changes anything on a cluster: with --yes it runs nc, curl, bash, python3 or
+    wget in the pod, or in a debug container that it adds.  Without --yes it says what it would do, and exits with
+    2.  It exits with 1 if what happened is not what the policies say.
     """
     from flowdiag.analysis.probe import Probe, probe
     from flowdiag.cli.build import state_of

@@ -16,13 +16,13 @@ __all__ = ["command"]
 @click.argument("number", required=False, type=click.IntRange(1), metavar="[N]")
 @outputs_option
 @click.option(
-    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
 @click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
 @click.option("--columns", metavar="A,B", help="Columns of tables (terminal, csv, parquet).")
-@click.option("--all", "everything", is_flag=True, help="Show also what is folded away.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is folded away.")
 @click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
-@click.option("--pager", is_flag=True, help="Page the terminal report.")
+@click.option("--pager", is_flag=True, help="Show the terminal report in a pager.")
 def command(stored: str, number: int | None, **given: Any) -> int:
     """Render a stored report (JSON or HTML) again, or only its problem number N.
 

@@ -21,7 +21,7 @@ _FORMATS = ("terminal", "json", "junit")
 @click.argument("queries", metavar="QUERIES")
 @state_options
 @answer_option(*_FORMATS)
-@click.option("--init", is_flag=True, help="Write QUERIES, a new file: what is true today.")
+@click.option("--init", is_flag=True, help="Write a new file QUERIES with what is true today.")
 def command(queries: str, **given: Any) -> int:
     """Check many connections against expected answers, offline: unit tests for policies.
 

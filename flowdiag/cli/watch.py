@@ -30,30 +30,30 @@ _MOST_NEWS = 10
 @click.command("watch")
 @click.argument("path", required=False, metavar="[PATH|-]")
 @click.option(
-    "--window", default="15m", metavar="DURATION", show_default=True, help="How far back the picture reaches."
+    "--window", default="15m", metavar="DURATION", show_default=True, help="How far back the report reaches."
 )
 @click.option(
     "--every",
     default="10s",
     metavar="DURATION",
     show_default=True,
-    help="How often a line is printed where there is no terminal, and files are written.",
+    help="How often files are written, and a line is printed where there is no terminal.",
 )
 @state_options
 @traffic_options
 @outputs_option
 @click.option(
-    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
 @evidence_options
 def command(path: str | None, **given: Any) -> int:
-    """Follow a stream of records and keep the picture current.
+    """Follow a stream of records and keep its report current.
 
     PATH is a file that grows (through its rotations), or - for standard input, which is the default:
 
         hubble observe -f -o jsonpb | flowdiag watch - --state state.json
 
-    At the end of the stream, or at Ctrl-C, the report of the last minutes is printed.
+    At the end of the stream, and at Ctrl-C, the report of the last --window is printed.
     """
     from flowdiag.analysis.watch import Watch
     from flowdiag.cli.build import evidence_of, selection_of, state_of

@@ -56,7 +56,7 @@ def _further(option: str, word: str) -> bool:
 @click.command("whatif", cls=_Whatif)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @state_options
-@click.option("--to", "to", multiple=True, metavar="PATH", help="The new state, whole. May be repeated.")
+@click.option("--to", "to", multiple=True, metavar="PATH", help="The whole new state. May be repeated.")
 @click.option(
     "--apply",
     "apply",
@@ -77,18 +77,18 @@ def _further(option: str, word: str) -> bool:
     "--fail-on",
     type=click.Choice(("never", "newly-denied", "newly-allowed")),
     multiple=True,
-    help="Exit 1 where observed traffic would be so, or, without PATH, any connection. May be repeated. [never]",
+    help="Exit 1 if observed traffic would be newly denied or allowed, or, without PATH, any connection. May be repeated. [never]",
 )
 @click.option(
-    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Zone that times are shown in. [UTC]"
+    "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
-@click.option("--all", "everything", is_flag=True, help="Show lists whole.")
+@click.option("--all", "everything", is_flag=True, help="Show whole lists.")
 @evidence_options
 def command(paths: tuple[str, ...], **given: Any) -> int:
-    """Say what a policy change does: the connections that it opens and closes.
+    """Say what a policy change does: which connections it opens and closes.
 
-    The change is a whole new state (--to), or objects applied to the old one and deleted from it.  With
-    PATH, evidence of real traffic, also which observed connections would be newly denied or allowed.
+    The change is a whole new state (--to), or objects that are applied to the old one or deleted from it.  Given
+    evidence of real traffic as PATH, it also says which observed connections would be newly denied or allowed.
     """
     from flowdiag.analysis.whatif import Revision, whatif
     from flowdiag.cli.build import evidence_of, selection_of, state_of
