@@ -107,19 +107,22 @@ def worth_saying(
     """Problems without those of documents, endpoint lists, applications, and containers that say nothing of traffic."""
     silent = {one.source.name for one in detected if one.hint.container is not None}
     beside = {
-        one.source.name
-        for one in detected
-        if one.hint.container in _NO_RECORDS or _is_application(one.hint) or _is_kernel_log(one)
+        one.source.name for one in detected if one.hint.container in _NO_RECORDS or _is_application(one.hint)
     }
+    kernels = {one.source.name for one in detected if _is_kernel_log(one)}
+    of_pods = {one.source.name for one in detected if one.hint.pod is not None}
     known = {one.source.name for one in lists}
     found = []
     for one in problems:
         if is_document(one) or one.path in known or (one.code == "empty" and one.path in silent):
             continue
-        if one.code == "unknown-format" and one.path in beside:
+        if one.code == "unknown-format" and one.path in kernels:
+            continue
+        if one.code == "unknown-format" and NO_REFUSAL in one.message and one.path in of_pods:
             # What to bring instead is worth saying, and nothing is missing from the bundle by this log.
-            if NO_REFUSAL in one.message:
-                found.append(replace(one, code="no-refusals"))
+            found.append(replace(one, code="no-refusals"))
+            continue
+        if one.code == "unknown-format" and one.path in beside:
             continue
         found.append(one)
     return found

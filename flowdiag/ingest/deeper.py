@@ -57,7 +57,9 @@ def windows_of_records(
         if not asked:
             continue
         inner = peel(window)
-        if any(sure(parser, lines) >= CERTAIN for parser in asked for lines in {window, inner}):
+        # Objects among lines of text are asked about apart, as some parsers judge by how a log begins.
+        objects = b"".join(line for line in inner.splitlines(keepends=True) if line.startswith(b"{"))
+        if any(sure(parser, lines) >= CERTAIN for parser in asked for lines in {window, inner, objects}):
             yield window
 
 

@@ -69,7 +69,12 @@ def detect(source: Source, hint: Hint, parsers: Sequence[Parser], options: ReadO
     context = input_context(source, hint, options)
     heads = heads_of(source, head, context)
     found = detect_head(source, hint, parsers, options, head, heads)
-    if found.kind is InputKind.UNKNOWN and len(head) == HEAD_BYTES:
+    if found.kind is InputKind.UNKNOWN and len(head) < HEAD_BYTES:
+        from flowdiag.ingest.emptied import nothing_inside
+
+        nothing = nothing_inside(head)
+        return found if nothing is None else _unreadable(source, hint, "empty", nothing)
+    if found.kind is InputKind.UNKNOWN:
         # No parser can tell what so long a line is; the shorter ones behind it decide.
         behind = _behind(source, head, heads.stack, context)
         if behind.strip():

@@ -26,6 +26,17 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
         (b"(NPM v", b" azure-npm-", b"Azure-NPM", b"[IPSetManager]"),
     ),
     (
+        "kindnet's or kube-network-policies' log without a packet that was judged",
+        "it at verbosity 2 (--v=2), at which each packet is told that its policies judge, from when that was set on",
+        # "I0806 15:03:27.202784       1 main.go:297] Handling node with IPs: map[172.18.0.2:{}]"   kindnet of kind v0.29
+        # 'I0105 10:00:00.000001       1 controller.go:365] "Starting controller" name="kube-network-policies"'   v0.7 to v1.1
+        re.compile(
+            rb"\] (?:Handling node with IPs: map\[|handling current node\b)"
+            rb'|"(?:Starting controller|Waiting for (?:informer )?caches to sync)" (?:name|controller)="kube-network-policies"'
+        ),
+        (b"andling ", b'"kube-network-policies"'),
+    ),
+    (
         f"kube-router's own log, {_RULES}",
         "ulogd2's text of NFLOG group 100 (syslogemu.log), to which the last rule of a pod sends what it refuses",
         # "I0105 10:00:01.550351       1 network_policy_controller.go:163] Starting network policy controller"   kube-router v2.1
@@ -110,6 +121,16 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
         # "POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX"   1.17
         re.compile(rb"\bLABELS \(source:key\[=value\]\)"),
         (b"LABELS (source",),
+    ),
+    (
+        "a kernel's log in which no rule wrote of a packet",
+        "the CNI's log or flows of that time, or this log from when a rule that logs was there",
+        # "[    0.000000] Linux version 6.1.0-18-amd64 (...)"   dmesg, and what is left of journalctl -k and of syslog
+        re.compile(
+            rb"^\[ {0,8}\d{1,8}\.\d{6}\] (?:Linux version |Command line: |[a-z0-9_.-]{2,32}(?: [0-9a-f:.]{1,16})?: )",
+            re.MULTILINE,
+        ),
+        (b"] ",),
     ),
     (
         "metrics, which count and name no connection",

@@ -66,6 +66,24 @@ def test_a_log_that_never_tells_of_traffic_leaves_a_bundle_whole(tmp_path, line,
     assert {one.code for one in report.warnings if one.input is not None} == codes
 
 
+def test_a_quiet_log_of_what_judges_packets_leaves_a_bundle_whole(tmp_path):
+    """Of a kind cluster, and of one with kube-network-policies in which no packet met a policy."""
+    (tmp_path / "nodes.json").write_text('{"apiVersion":"v1","kind":"NodeList","items":[]}')
+    pod = tmp_path / "kube-system" / "kindnet-j6s64"
+    pod.mkdir(parents=True)
+    (pod.parent / "pods.json").write_text('{"apiVersion":"v1","kind":"PodList","items":[]}')
+    (pod / "logs.txt").write_text(
+        "==== START logs for container kindnet-cni of pod kube-system/kindnet-j6s64 ====\n"
+        "I0105 10:00:02.343920       1 main.go:297] Handling node with IPs: map[192.0.2.2:{}]\n"
+        "==== END logs for container kindnet-cni of pod kube-system/kindnet-j6s64 ====\n"
+    )
+
+    report = analyze([str(tmp_path)])
+
+    assert report.complete
+    assert {one.code for one in report.warnings if one.input is not None} == {"no-refusals"}
+
+
 @pytest.mark.parametrize(
     ("item", "told", "complete"),
     [

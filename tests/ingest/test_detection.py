@@ -337,6 +337,9 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
 
 SILENT = {
     "Azure's network policy manager": "I0305 23:39:31.609052       1 ai-utils.go:109] starting NPM - (NPM v2)",
+    "kindnet": "I0105 10:00:02.343920       1 main.go:297] Handling node with IPs: map[192.0.2.2:{}]",
+    "kube-network-policies": 'I0105 10:00:00.000001       1 controller.go:365] "Starting controller" name="kube-network-policies"',
+    "a kernel's log": "[    0.000000] Linux version 6.1.0-18-amd64",
     "kube-router": "I0105 10:00:01.550351       1 network_policy_controller.go:163] Starting network policy controller",
     "Antrea": 'I0105 10:00:00.550851       1 agent.go:104] "Starting Antrea agent" version="v2.2.0"',
     "Kube-OVN": "I0105 10:00:03.550351       7 network_policy.go:255] UpdateNp Ingress, allows is [10.16.0.0/16], excepts is []",
@@ -366,6 +369,49 @@ def test_a_log_without_refusals_is_told_what_to_bring(tmp_path, whose, around):
     (problem,) = found.problems
     assert whose in problem.message
     assert "it holds no refusal: bring " in problem.message
+
+
+EMPTY = {
+    "gcloud": "[]\n",
+    "journalctl": "-- No entries --\n",
+    "an older journalctl": "-- Logs begin at Mon 2026-01-05 10:00:00 UTC, end at Mon 2026-01-05 12:00:00 UTC. --\n-- No entries --\n",
+    "Loki": '{"status":"success","data":{"resultType":"streams","result":[],"stats":{"summary":{"bytes":0}}}}',
+    "Elasticsearch": '{"took":3,"hits":{"total":{"value":0,"relation":"eq"},"max_score":null,"hits":[]}}',
+    "CloudWatch": '{\n    "events": [],\n    "searchedLogStreams": []\n}\n',
+    "Insights": '{"results": [], "statistics": {"recordsMatched": 0.0}, "status": "Complete"}',
+    "Datadog": '{"data":[],"meta":{}}',
+    "Azure": '{"tables":[{"name":"PrimaryResult","columns":[{"name":"TimeGenerated","type":"datetime"}],"rows":[]}]}',
+}
+
+
+@pytest.mark.parametrize("whose", EMPTY)
+def test_an_answer_without_a_record_is_told_from_an_unknown_format(tmp_path, whose):
+    """A query met nothing: no parser is missing, and nothing of the evidence is."""
+    path = tmp_path / "a.json"
+    path.write_text(EMPTY[whose])
+
+    (problem,) = look(path, *parsers()[0]).problems
+
+    assert (problem.code, problem.message[:24]) == ("empty", "an answer without a reco")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"events":[]', '{"spec":{"events":[]}}', '[{"n":1}]', '{"data":[1],"logs":2}']
+)
+def test_what_only_looks_like_an_empty_answer_is_unknown(tmp_path, text):
+    """A list of something, one that stands deeper, one that is cut off."""
+    path = tmp_path / "a.json"
+    path.write_text(text)
+
+    assert look(path, *parsers()[0]).kind is InputKind.UNKNOWN
+
+
+def test_a_quiet_log_of_weave_is_known_by_its_first_line(tmp_path):
+    """Nothing was refused since it started."""
+    path = tmp_path / "weave-npc.log"
+    path.write_text('INFO: 2026/01/05 09:59:58.963438 Starting Weaveworks NPC 2.8.1; node name "worker-1"\n')
+
+    assert look(path, *parsers()[0]).parser == "weave-npc"
 
 
 @pytest.mark.parametrize(
@@ -602,6 +648,22 @@ def test_records_far_behind_the_head(tmp_path, parser, packed):
 
     assert (found.kind, found.parser, found.stack) == (InputKind.EVIDENCE, parser, ("syslog-rfc3164",))
     assert found.problems == ()
+
+
+def test_objects_far_behind_lines_of_text(tmp_path):
+    """A record in JSON behind a long preamble: its parser judges by how a log begins."""
+    flow = {
+        "flow": {
+            "time": "2026-01-05T10:00:00Z",
+            "verdict": "DROPPED",
+            "IP": {"source": "10.0.0.1", "destination": "10.0.0.2"},
+            "Type": "L3_L4",
+        }
+    }
+    path = tmp_path / "ticket.txt"
+    path.write_text("a line of a ticket, in somebody's words\n" * 4000 + json.dumps(flow) + "\n")
+
+    assert look(path, *parsers()[0]).parser == "hubble-json"
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 3), (3, 0), (1, 1)], ids=["begin", "end", "middle"])

@@ -87,7 +87,7 @@ _REST = GROUPS.index("rest")
 _AGAIN = b"again"
 _SNIFF = re.compile(
     rb"blocked by Weave NPC\.|(?:DEBU|INFO): \d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6} (?:EVENT (?:Add|Update|Delete)"
-    rb"(?:NetworkPolicy|Namespace|Pod) \{|adding rule .{1,400}WEAVE-NPC)"
+    rb"(?:NetworkPolicy|Namespace|Pod) \{|adding rule .{1,400}WEAVE-NPC|Starting Weaveworks NPC )"
 )
 _LEVELS = {
     "DEBU": "debug",
@@ -120,8 +120,8 @@ class WeaveNpc:
     """Only blocked connections are remembered."""
 
     def sniff(self, head: bytes) -> float:
-        """A blocked line or an EVENT line is a mark; the header alone is any weave component's."""
-        words = (b"blocked by Weave NPC", b" EVENT ", b" adding rule ")
+        """A blocked line, an EVENT line or the first line of all is a mark; the header alone is any weave component's."""
+        words = (b"blocked by Weave NPC", b" EVENT ", b" adding rule ", b"Starting Weaveworks NPC ")
         return 0.97 if seek(_SNIFF, head, *words) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
