@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 from flowdiag.policy.selectors import LabelSelector
 
-__all__ = ["IDENTITY_KEYS", "alike", "split_label", "typo"]
+__all__ = ["IDENTITY_KEYS", "alike", "choice", "split_label", "typo"]
 
 IDENTITY_KEYS = frozenset(
     {
@@ -22,6 +23,10 @@ IDENTITY_KEYS = frozenset(
 )
 """Keys by which workloads are told apart: another value there is usually another workload, and meant."""
 
+_CHOICE = re.compile(r"([^ =]+) in [({]([^(){}]*)[)}]")
+# "tier in (back,front)"; of Calico: "tier in {back,front}"
+_LEFT_OUT = "..."
+"""Stands for the rest of a long list."""
 _MAX_LENGTH = 64
 """Longer texts are not compared letter by letter."""
 
@@ -30,6 +35,17 @@ def split_label(text: str) -> tuple[str, str | None]:
     """``key=value`` of a miss; other requirements (``key in (a,b)``) have no value."""
     key, sign, value = text.partition("=")
     return (key, value) if sign and " " not in key else (text, None)
+
+
+def choice(text: str) -> tuple[str, tuple[str, ...]]:
+    """The key of a miss, and the values of which it wants one; none where it asks otherwise (``!key``, ``key``)."""
+    key, value = split_label(text)
+    if value is not None:
+        return key, (value,)
+    found = _CHOICE.fullmatch(text)
+    if found is None:
+        return text, ()
+    return found[1], tuple(value for value in found[2].split(",") if value != _LEFT_OUT)
 
 
 @lru_cache(maxsize=65536)

@@ -39,6 +39,17 @@ PROPOSED = {
     "FD201-fires_mistyped_value": (
         "Correct NetworkPolicy data/redis ingress[0].from[0]: app=frontend becomes app=front."
     ),
+    "FD201-fires_one_label_of_several_is_mistyped": (
+        "Correct NetworkPolicy data/redis ingress[0].from[0]: tier=front becomes tier=Front."
+    ),
+    "FD201-fires_none_of_a_choice": (
+        "Correct NetworkPolicy data/redis ingress[0].from[0]: "
+        "tier in (edge,front) becomes tier in (Front,edge,front)."
+    ),
+    "FD202-fires_none_of_a_choice_of_names": (
+        "Correct NetworkPolicy shop/allow-ntp egress[0].to[0]: "
+        "name in (kube-system,ops) becomes kubernetes.io/metadata.name in (kube-system,ops)."
+    ),
     "FD202-fires_selector_wants_the_name": (
         "Correct NetworkPolicy shop/allow-ntp egress[0].to[0]: "
         "name=kube-system becomes kubernetes.io/metadata.name=kube-system."
@@ -314,6 +325,34 @@ def test_what_opens_to_everybody_outside_is_listed():
     assert [(one.src, one.dst, one.ports) for one in found.also_allows] == [
         ("shop/web", "any address outside", ("6379",))
     ]
+
+
+def test_a_rule_for_somebody_who_is_not_here_is_kept():
+    """Nobody is in the namespace that it names, and still it was written for them: the caller gets a rule beside it."""
+    rule = {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ops"}}}]}
+    policies = {"data/redis": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]}}
+    spec = _spec(policies=policies)
+    case, policies, _, _ = proposal_of(spec | {"flow": spec["flow"] | {"direction": "ingress"}})
+    (finding,) = attach([(case, diagnose(case)[0])], policies)
+
+    assert finding.code == "FD101"
+    assert finding.counterfactual.summary == (
+        "Admit shop/web on 6379/TCP in NetworkPolicy data/redis by a rule beside ingress[0]."
+    )
+    assert rule in read_yaml(finding.counterfactual.manifests[0])["spec"]["ingress"]
+
+
+@pytest.mark.parametrize(
+    "requirement", [{"operator": "NotIn", "values": ["web"]}, {"operator": "DoesNotExist"}]
+)
+def test_a_rule_that_excludes_the_caller_is_kept(requirement):
+    """What a selector keeps out on purpose is not let in by taking the exclusion away."""
+    selector = {"matchExpressions": [{"key": "app", **requirement}]}
+    rule = {"from": [{"namespaceSelector": {}, "podSelector": selector}], "ports": [{"port": 6379}]}
+    spec = _spec(policies={"data/redis": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [rule]}})
+    _, _, _, found = proposal_of(spec | {"flow": spec["flow"] | {"direction": "ingress"}})
+
+    assert found.summary == "Admit shop/web in NetworkPolicy data/redis ingress[0]."
 
 
 _OUT = {"podSelector": {}, "policyTypes": ["Egress"]}

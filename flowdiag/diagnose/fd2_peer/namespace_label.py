@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.labels import split_label, typo
+from flowdiag.diagnose.labels import choice, split_label, typo
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -71,13 +71,14 @@ class NamespaceLabelMissing(Rule):
         wanted = a_list([miss.wanted for miss in rule.misses])
         has = a_list([miss.found for miss in rule.misses if miss.found is not None])
         found = f"namespace {namespace} has {has}" if has else f"namespace {namespace} has no such label"
-        by_name = any(split_label(miss.wanted)[1] == namespace for miss in rule.misses)
+        by_name = any(namespace in choice(miss.wanted)[1] for miss in rule.misses)
         key = f"k8s:{_CILIUM_NAME_LABEL}" if rule.policy.group == "cilium.io" else NAME_LABEL
-        advice = f"Select the namespace by {key}: {namespace}, or label it ({wanted})."
-        if any(split_label(miss.wanted)[0] in _NAMES for miss in rule.misses):
+        label = a_list([_label(miss, namespace) for miss in rule.misses])
+        advice = f"Select the namespace by {key}: {namespace}, or label it ({label})."
+        if any(choice(miss.wanted)[0] in _NAMES for miss in rule.misses):
             advice = f"Select the namespace by {key}: {namespace}."
         elif not by_name and not has:
-            advice = f"Label namespace {namespace} with {wanted}, or select it by {key}: {namespace}."
+            advice = f"Label namespace {namespace} with {label}, or select it by {key}: {namespace}."
         return self.finding(
             case,
             first=rule,
@@ -89,15 +90,23 @@ class NamespaceLabelMissing(Rule):
 
     @staticmethod
     def _mistake(case: Case, namespace: str, miss: Miss) -> bool:
-        key, value = split_label(miss.wanted)
-        if value is None:
+        key, values = choice(miss.wanted)
+        if not values:
             return False
         if key in _NAMES:
-            # The rule names a namespace: only a mistyped name is a mistake.
-            return typo(value, namespace) and value not in case.context.snapshot.namespaces
-        if value == namespace or miss.found is None:
+            # The rule names namespaces: only a mistyped name is a mistake.
+            known = case.context.snapshot.namespaces
+            return any(typo(value, namespace) and value not in known for value in values)
+        if namespace in values or miss.found is None:
             return True
         found = split_label(miss.found)[1] or ""
         # It may have been given the label since.
-        others = case.context.namespaces_labelled.get((key, value), set()) - {namespace}
-        return not others or typo(value, found)
+        labelled = case.context.namespaces_labelled
+        others = [labelled.get((key, value), set()) - {namespace} for value in values]
+        return not any(others) or any(typo(value, found) for value in values)
+
+
+def _label(miss: Miss, namespace: str) -> str:
+    """The label that would do, where a namespace's name is one of those to choose from."""
+    key, values = choice(miss.wanted)
+    return f"{key}={namespace}" if namespace in values else miss.wanted

@@ -74,7 +74,7 @@ def admin_edits(
         entries[item] = written
         target[word] = entries
         text = f"Correct {rule_text(rule)} so that it means {end_text(peer)}"
-        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
         spec = copy.deepcopy(policy.spec)
         target = spec[direction.value][index]
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"

@@ -121,13 +121,13 @@ def calico_edits(
                 entity[key] = entry
                 spec[direction.value][index][side] = entity
                 text = f"Correct {rule_text(rule)}: {was} becomes {entry}"
-                yield Edit(text, direction, policy, changed_policy(policy, spec))
+                yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
         elif condition is Condition.NAMESPACE and key == "namespaceSelector":
             was = entity.get(key, "its own namespace")
             entity[key] = entry
             spec[direction.value][index][side] = entity
             text = f"Correct {rule_text(rule)}: {was} becomes {entry}"
-            yield Edit(text, direction, policy, changed_policy(policy, spec))
+            yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
     spec = copy.deepcopy(policy.spec)
     other = copy.deepcopy(spec[direction.value][index])
     kept = {key: value for key, value in (other.get(side) or {}).items() if key not in _PEER_FIELDS}

@@ -87,7 +87,7 @@ def cilium_edits(
             wanted = ", ".join(miss.wanted for miss in rule.misses)
             now = ", ".join(miss.found or "" for miss in rule.misses)
             text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
-            yield Edit(text, direction, policy, changed_policy(policy, spec))
+            yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
     spec, changed = _copied(policy, direction, index)
     own, kept = False, dict[str, Any]()
     rules = spec[direction.value]

@@ -21,6 +21,8 @@ class Edit(Struct, frozen=True):
     direction: Direction
     old: PolicyObject | None
     new: PolicyObject
+    instead: bool = False
+    """What a rule asked for is no longer asked for: right only where it was a mistake."""
 
 
 class Labelling(Struct, frozen=True):

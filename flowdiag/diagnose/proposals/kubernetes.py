@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.labels import choice, split_label
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
-from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, single_range
+from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, renamed, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import NAME_LABEL, PolicyObject
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
+from flowdiag.policy.selectors import Requirement
 
 __all__ = ["GROUP", "kubernetes_edits", "kubernetes_peer"]
 
@@ -67,20 +69,13 @@ def kubernetes_edits(
     by_labels = (
         item is not None and condition in (Condition.NAMESPACE, Condition.POD) and "ipBlock" not in entry
     )
-    if by_labels and not meant:
-        if condition is Condition.NAMESPACE and "podSelector" in old and "namespaceSelector" in entry:
-            entry = {"namespaceSelector": entry["namespaceSelector"], "podSelector": old["podSelector"]}
-        elif condition is Condition.NAMESPACE and "namespaceSelector" in entry and "namespaceSelector" in old:
-            entry = {"namespaceSelector": entry["namespaceSelector"]}
-        elif condition is Condition.POD and "podSelector" in entry:
-            # What the rule says of namespaces holds; only the labels that missed are touched.
-            kept = {"namespaceSelector": old["namespaceSelector"]} if "namespaceSelector" in old else {}
-            entry = {**kept, "podSelector": corrected(old.get("podSelector"), rule) or entry["podSelector"]}
+    better = _corrected(old, entry, condition, rule) if by_labels and not meant else None
+    if better is not None:
         # Where the written selector admits somebody today, the proof finds that taking it away closes
         # something, and the entry is added beside it instead.
-        target[word][item] = entry
-        text = f"Correct {rule_text(rule)}: {_becomes(condition, entry, old, rule)}"
-        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        target[word][item] = better
+        text = f"Correct {rule_text(rule)}: {_becomes(condition, better, old, rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
     spec, target = _copied(policy, direction, index)
     if any("port" in each for each in target.get("ports") or ()):
         target[word] = [*(target.get(word) or []), entry]
@@ -96,15 +91,60 @@ def kubernetes_edits(
     yield Edit(text, direction, policy, changed_policy(policy, spec))
 
 
+def _corrected(
+    old: dict[str, Any], entry: dict[str, Any], condition: Condition, rule: NearestRule
+) -> dict[str, Any] | None:
+    """The entry of a rule that nearly matched with nothing changed but what missed; ``None`` where that is not told.
+
+    Args:
+        old: as it is.
+        entry: what means the peer and no other.
+        condition: what missed, by labels.
+        rule: the rule.
+    """
+    if condition is Condition.POD:
+        selector = corrected(old.get("podSelector"), rule)
+        if selector is None and all(split_label(miss.wanted)[1] is not None for miss in rule.misses):
+            selector = entry["podSelector"]
+        # What the rule says of namespaces holds.
+        return None if selector is None else {**old, "podSelector": selector}
+    if "namespaceSelector" not in entry:
+        return None
+    name = entry["namespaceSelector"]["matchLabels"][NAME_LABEL]
+    written = old.get("namespaceSelector")
+    space = renamed(written, rule, NAME_LABEL, name)
+    if space is None and any(choice(miss.wanted)[0] == NAME_LABEL for miss in rule.misses):
+        space = corrected(written, rule)
+    if space is None:
+        if written is not None and any(split_label(miss.wanted)[1] is None for miss in rule.misses):
+            return None
+        space = entry["namespaceSelector"]
+    return {
+        "namespaceSelector": space,
+        **({"podSelector": old["podSelector"]} if "podSelector" in old else {}),
+    }
+
+
 def _becomes(condition: Condition, entry: dict[str, Any], old: dict[str, Any], rule: NearestRule) -> str:
     """Say the change in words, since it is hard to find in a long rule: ``app=frontend becomes app=front-end``."""
     word = "podSelector" if condition is Condition.POD else "namespaceSelector"
-    labels = (entry.get(word) or {}).get("matchLabels") or {}
-    now = ", ".join(f"{key}={value}" for key, value in labels.items())
+    labels, were = ((each.get(word) or {}).get("matchLabels") or {} for each in (entry, old))
+    now = ", ".join(f"{key}={value}" for key, value in labels.items() if were.get(key) != value)
+    now = now or _choices(entry.get(word) or {}, old.get(word) or {})
     if now and word not in old:
         return f"add {word} {now}"
     wanted = ", ".join(miss.wanted for miss in rule.misses)
     return f"{wanted} becomes {now}" if now else f"{wanted} is dropped"
+
+
+def _choices(selector: dict[str, Any], old: dict[str, Any]) -> str:
+    """The choices of labels that are new in a selector."""
+    before = old.get("matchExpressions") or ()
+    return ", ".join(
+        Requirement(each["key"], "In", tuple(sorted(map(str, each["values"])))).wanted
+        for each in selector.get("matchExpressions") or ()
+        if each not in before
+    )
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:

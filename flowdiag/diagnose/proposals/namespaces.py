@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.labels import split_label
+from flowdiag.diagnose.labels import choice
 from flowdiag.diagnose.proposals.edit import Labelling
 from flowdiag.diagnose.wording import rule_text
 from flowdiag.model.event import Direction
@@ -30,10 +30,10 @@ def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labe
         return None
     labels: dict[str, str] = {}
     for miss in rule.misses:
-        key, value = split_label(miss.wanted)
-        if miss.condition is not Condition.NAMESPACE or not value or miss.found is not None or key in _GIVEN:
+        key, values = choice(miss.wanted)
+        if miss.condition is not Condition.NAMESPACE or miss.found is not None or key in _GIVEN:
             return None
-        if key in namespace.labels:
+        if key in namespace.labels or not (value := _one(values, namespace.name)):
             return None
         labels[key] = value
     group = any(labels.items() <= one.labels.items() for one in case.context.snapshot.namespaces.values())
@@ -42,13 +42,18 @@ def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labe
     return Labelling(summary, direction, namespace, labels), group
 
 
+def _one(values: tuple[str, ...], name: str) -> str | None:
+    """The value to give a namespace: the only one, or its name; of others nobody knows which."""
+    return name if name in values else values[0] if len(values) == 1 else None
+
+
 def means_a_namespace(case: Case, rule: NearestRule) -> bool:
     """Whether a rule names a namespace that is there: it is meant, even where no pod of it runs today.
 
     So may one be that a rule names by labels where namespaces were not read: nobody knows who carries them.
     """
     known = case.context.snapshot.namespaces
-    named = [split_label(miss.wanted) for miss in rule.misses if miss.condition is Condition.NAMESPACE]
+    named = [choice(miss.wanted) for miss in rule.misses if miss.condition is Condition.NAMESPACE]
     if any(key not in _GIVEN for key, _ in named) and not all(one.declared for one in known.values()):
         return True
-    return any(key in _GIVEN and value in known for key, value in named)
+    return any(key in _GIVEN and value in known for key, values in named for value in values)

@@ -53,7 +53,7 @@ def propose(
         lead: the rule that the diagnosis is about, which is to be mended before others that come as near.
         within: the objects that may be edited; any, and new ones, where not given.
         narrow: no rule was found to be mistaken, so that one for everybody, or of a policy for all namespaces, is
-            not widened for a pod where a rule for that pod will do.
+            not widened for a pod where a rule for that pod will do, and none is made to mean somebody else.
         elsewhere: what decides where `policies` are those of the namespaces of `within` and of the case's ends alone.
         given: names that new policies of other problems have.
         keep: connections that edits before this one mend.  Their pods may be gone, so that the radius, which is of
@@ -81,7 +81,9 @@ def propose(
             opened=radius.opened,
             doubtful=radius.doubtful,
         )
-        if not narrow or not (_of_many(edits) or (not outside and opens_to_anybody(radius.opened))):
+        if not narrow or not (
+            _of_many(edits) or _instead(edits) or (not outside and opens_to_anybody(radius.opened))
+        ):
             return found
         wide = wide or found
     return wide
@@ -92,6 +94,11 @@ def _of_many(edits: Iterable[AnyEdit]) -> bool:
     return any(
         isinstance(edit, Edit) and edit.old is not None and edit.old.ref.namespace is None for edit in edits
     )
+
+
+def _instead(edits: Iterable[AnyEdit]) -> bool:
+    """Whether a rule is made to mean somebody else."""
+    return any(isinstance(edit, Edit) and edit.instead for edit in edits)
 
 
 def opening(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+from flowdiag.diagnose.labels import choice
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import NearestRule
 
-__all__ = ["corrected", "pod_labels", "single_range"]
+__all__ = ["corrected", "pod_labels", "renamed", "single_range"]
 
 # Sets of keys by which workloads are told apart, best first.
 _IDENTITY = (
@@ -58,24 +59,78 @@ def single_range(end: Endpoint) -> str | None:
 def corrected(
     selector: Any, rule: NearestRule, spellings: Callable[[str], Sequence[str]] = lambda key: (key,)
 ) -> dict[str, Any] | None:
-    """A selector with the values of the missed labels as they were found.
+    """A selector with the values of the missed labels as they were found; beside others where it gives a choice.
 
     ``None`` where a label is absent, or is asked for otherwise than by its value.
 
     Args:
-        selector: as the policy has it, with ``matchLabels``.
+        selector: as the policy has it, with ``matchLabels`` or ``matchExpressions``.
         rule: what missed.
         spellings: how the policy's language may write a label's key.
     """
-    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
-    if not isinstance(labels, dict):
+    if not isinstance(selector, dict):
         return None
-    changed = dict(labels)
+    changed = dict(selector)
     for miss in rule.misses:
-        key, _, value = miss.wanted.partition("=")
+        key, values = choice(miss.wanted)
         found_key, _, found = (miss.found or "").partition("=")
-        written = next((each for each in spellings(key) if labels.get(each) == value), None)
-        if written is None or found_key != key:
+        if found_key != key or not values or not _put(changed, spellings(key), values, found):
             return None
-        changed[written] = found
-    return {**selector, "matchLabels": changed}
+    return changed
+
+
+def renamed(selector: Any, rule: NearestRule, key: str, name: str) -> dict[str, Any] | None:
+    """A selector that asks for the missed values by another key: that by which every object has its name.
+
+    ``None`` where it asks for another name, or for more that is missing.
+    """
+    if len(rule.misses) != 1 or not isinstance(selector, dict) or rule.misses[0].found is not None:
+        return None
+    was, values = choice(rule.misses[0].wanted)
+    if name not in values or was == key:
+        return None
+    labels, asked = selector.get("matchLabels"), selector.get("matchExpressions")
+    if isinstance(labels, dict) and len(values) == 1 and labels.get(was) == values[0]:
+        kept = {each: value for each, value in labels.items() if each != was}
+        return {**selector, "matchLabels": {key: name, **kept}}
+    entries = list(asked) if isinstance(asked, list) else []
+    place = _asks(entries, (was,), values)
+    if place is None:
+        return None
+    entries[place] = {**entries[place], "key": key}
+    return {**selector, "matchExpressions": entries}
+
+
+def _put(selector: dict[str, Any], keys: Sequence[str], values: tuple[str, ...], found: str) -> bool:
+    """Let a selector admit a value where it asks for others; tell whether it does so by them."""
+    labels, asked = selector.get("matchLabels"), selector.get("matchExpressions")
+    written = (
+        next((key for key in keys if labels.get(key) == values[0]), None)
+        if isinstance(labels, dict) and len(values) == 1
+        else None
+    )
+    if written is not None:
+        selector["matchLabels"] = {**(labels or {}), written: found}
+        return True
+    entries = list(asked) if isinstance(asked, list) else []
+    place = _asks(entries, keys, values)
+    if place is None:
+        return False
+    # Of a choice nobody knows which was mistyped, so that nothing is taken out of it.
+    others = entries[place]["values"] if len(values) > 1 else []
+    entries[place] = {**entries[place], "values": [*others, found]}
+    selector["matchExpressions"] = entries
+    return True
+
+
+def _asks(entries: Sequence[Any], keys: Sequence[str], values: tuple[str, ...]) -> int | None:
+    """Which expression asks for one of these values."""
+    return next(
+        (
+            place
+            for place, each in enumerate(entries)
+            if isinstance(each, dict) and each.get("operator") == "In" and each.get("key") in keys
+            if isinstance(each.get("values"), list) and {*values} <= {*map(str, each["values"])}
+        ),
+        None,
+    )
