@@ -273,6 +273,9 @@ WRAPPERS: dict[str, Wrap] = {
             + json.dumps({"@timestamp": stamp(index), "message": line})
         )
     ),
+    "victorialogs": as_json(
+        lambda index, line: {"_time": stamp(index), "_stream": "{}", "_msg": line, "kubernetes.pod_name": "agent-x2v4z"}
+    ),
     "grafana-json": lambda lines: json.dumps(
         [
             {"line": line, "timestamp": str(BEGIN + i * NS), "date": stamp(i), "fields": {"pod": "agent-x2v4z"}}

@@ -47,6 +47,26 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         b"CreateTime:1767607200123\t" + LINE,
         Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.123Z")),
     ),
+    (
+        "victorialogs",
+        json.dumps(
+            {
+                "_time": AT,
+                "_stream": '{kubernetes.pod_name="p"}',
+                "_msg": LINE.decode(),
+                "kubernetes.pod_name": "p",
+                "kubernetes.pod_namespace": "ns",
+                "kubernetes.container_name": "c",
+                "kubernetes.pod_node_name": "n1",
+            }
+        ).encode(),
+        Row(LINE, 1, NS, "n1", "ns", "p", "c"),
+    ),
+    (
+        "victorialogs",
+        json.dumps({"_time": AT, "_msg": LINE.decode(), "k8s.pod.name": "p", "k8s.node.name": "n1"}).encode(),
+        Row(LINE, 1, NS, "n1", None, "p"),
+    ),
     ("kafka-console", b"CreateTime:-1\tPartition:3\tOffset:7\tNO_HEADERS\tnull\t" + LINE, Row(LINE, 1)),
     ("kafka-console", b"NO_TIMESTAMP\tweb-1\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
     ("kafka-console", b"null\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),

@@ -43,6 +43,7 @@ from flowdiag.ingest.envelopes.stern import Stern, SternJson
 from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogFrames, SyslogIso, SyslogUnix
 from flowdiag.ingest.envelopes.tables import CsvTable
 from flowdiag.ingest.envelopes.viaq import FluentdFile, ViaQ
+from flowdiag.ingest.envelopes.victorialogs import VictoriaLogs
 from flowdiag.parserkit import ParseContext, holds
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
@@ -102,6 +103,7 @@ _ORDER: tuple[type[Layer], ...] = (
     AzureRow,
     AzureFlowRow,
     SplunkRow,
+    VictoriaLogs,
     ViaQ,
     PrettyObjects,
     Quoted,
