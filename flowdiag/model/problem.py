@@ -254,6 +254,13 @@ class Problem(Struct, frozen=True, kw_only=True):
     joined: JoinedChange | UnsetType = UNSET
     """What to apply instead of `counterfactual` to mend other problems as well, whose changes write the same object.
     Left out where there is none."""
+    connections_left: int | UnsetType = UNSET
+    """How many connections are not in `connections`, on a page that was too large.  Left out where all are there."""
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections it has, here or not."""
+        return len(self.connections) + (self.connections_left or 0)
 
 
 _SEVERITIES = list(Severity)

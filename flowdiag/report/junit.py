@@ -100,8 +100,8 @@ def _text(problem: Problem, clock: Clock) -> str:
     ]
     connections = problem.connections[:_CONNECTIONS]
     lines.extend(f"{who_to_whom(connection)} ({connection.count})" for connection in connections)
-    if len(connections) < len(problem.connections):
-        lines.append(f"and {plural(len(problem.connections) - len(connections), 'more connection')}")
+    if len(connections) < problem.connection_count:
+        lines.append(f"and {plural(problem.connection_count - len(connections), 'more connection')}")
     lines.extend(f"isolated by {policy_text(ref)}" for ref in problem.isolating)
     for rule in problem.nearest[:1]:
         lines.append(f"nearest rule {policy_text(rule)} {rule.rule}")

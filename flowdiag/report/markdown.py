@@ -83,7 +83,8 @@ class MarkdownReporter:
         lines.extend(_besides(report, shown[len(told) :]))
         rows = [(problem, connection) for problem in shown for connection in problem.connections]
         if rows:
-            lines.extend(_table(rows if options.all else _in_turn(shown), len(rows), clock))
+            number = sum(problem.connection_count for problem in shown)
+            lines.extend(_table(rows if options.all else _in_turn(shown), number, clock))
             lines.append("")
         lines.extend(_instead(report))
         lines.append(_limits(report, clock))
@@ -232,7 +233,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _others(problem: Problem) -> str:
-    number = len(problem.connections) - 1
+    number = problem.connection_count - 1
     return f" and {plural(number, 'other connection')}" if number > 0 else ""
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "evidence_text",
     "headline",
     "instead",
+    "part_of",
     "proof_text",
     "radius_known",
     "state_text",
@@ -208,13 +209,18 @@ def evidence_text(report: Report) -> str:
     return f"Complete evidence of {inputs}"
 
 
+def part_of(report: Report) -> list[str]:
+    """That a page holds only a part of its report, and which; nothing where it holds all."""
+    part = held(report)
+    if part is None:
+        return []
+    less = "with fewer connections and shorter texts" if part.shortened else "and no other"
+    return [f"this page holds {part.words}, {less}; the JSON report holds all"]
+
+
 def cut_off(report: Report, clock: Clock) -> list[str]:
     """What the evidence cannot show, a sentence each."""
-    part = held(report)
-    sentences = []
-    if part is not None:
-        less = "with fewer connections and shorter texts" if part.shortened else "and no other"
-        sentences.append(f"this page holds {part.words}, {less}; the JSON report holds all")
+    sentences = part_of(report)
     sentences.extend(gap_text(gap, clock) for gap in report.evidence.gaps)
     sentences.extend(
         f"{skew.node}'s clock is {abs(skew.offset_s):.1f} s "
@@ -248,7 +254,7 @@ def radius_known(change: Counterfactual) -> bool:
 
 def proof_text(problem: Problem, change: Counterfactual) -> str:
     """``proved by replay``, and of several connections or problems that it is for all, or that it mends the first alone."""
-    number = len(problem.connections)
+    number = problem.connection_count
     if isinstance(change, JoinedChange):
         return f"proved for all connections of {plural(len(change.problems), 'problem')}"
     if not change.allows_denied:

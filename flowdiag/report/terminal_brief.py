@@ -98,10 +98,11 @@ def _ends(screen: Screen, problem: Problem) -> None:
         end_text(lead.destination),
         port_text(lead.protocol, lead.port, problem.icmp),
     )
-    others = len(problem.connections) - 1
+    others = problem.connection_count - 1
     if titled(problem):
         return
-    tail = f" and {plural(others, 'more connection')}: --all" if others else ""
+    all_here = ": --all" if others == len(problem.connections) - 1 else ""
+    tail = f" and {plural(others, 'more connection')}{all_here}" if others else ""
     half = max((screen.width - _INDENT - cells(tail) - cells(parts[2]) - 4) // 2, 12)
     told = f"{screen.name(parts[0], half)} {screen.own('→')} {screen.name(parts[1], half)} "
     screen.put((told + screen.name(parts[2], 40), "bold"), tail, indent=_INDENT, hang=2)
@@ -232,7 +233,7 @@ def _proof(problem: Problem, fix: Counterfactual) -> str:
 
 def _opened(problem: Problem, pair: BlastRadius) -> str:
     """What else is opened; its ends are not said again where they are those of the problem's one connection."""
-    lead = problem.connections[0] if len(problem.connections) == 1 else None
+    lead = problem.connections[0] if problem.connection_count == 1 else None
     ports = f"{','.join(pair.ports)}/{pair.protocol}"
     if lead is not None and (end_text(lead.source), end_text(lead.destination)) == (pair.src, pair.dst):
         return f"{ports} between them"

@@ -73,7 +73,7 @@ def compact(screen: Screen, report: Report, problem: Problem, number: int) -> No
     """One problem in a line or two."""
     title(screen, report, problem, number)
     known = (problem.connections or problem.protocol is not None) and not titled(problem)
-    more = f" and {len(problem.connections) - 1:,} more" if len(problem.connections) > 1 else ""
+    more = f" and {problem.connection_count - 1:,} more" if problem.connection_count > 1 else ""
     who = f"; {screen.own(screen.name(who_to_whom(problem), 100))}{more}" if known else ""
     screen.put(
         f"{what_text(problem, problem.count)}, {state_text(problem, screen.clock)}{who}",
@@ -91,7 +91,7 @@ def compact(screen: Screen, report: Report, problem: Problem, number: int) -> No
 
 def titled(problem: Problem) -> bool:
     """Whether the title holds the problem's one connection."""
-    if len(problem.connections) != 1:
+    if problem.connection_count != 1 or not problem.connections:
         return False
     lead = problem.connections[0]
     parts = (
@@ -160,13 +160,17 @@ def _ends(screen: Screen, problem: Problem) -> None:
             f"{screen.name(end_text(connection.destination), _NAME)} "
             f"{screen.name(port_text(connection.protocol, connection.port, problem.icmp), 40)}"
         )
-        if len(problem.connections) > 1:
+        if problem.connection_count > 1:
             told += f" ({plural(connection.count, 'record')})"
         screen.put((told, "" if index else "bold"), indent=_INDENT, hang=2)
     rest = problem.connections[len(shown) :]
     if rest:
         number = plural(len(rest), "more connection")
         screen.put(f"{number} ({plural(sum(one.count for one in rest), 'record')}): --all", indent=_INDENT)
+    if problem.connections_left:
+        screen.put(
+            f"{plural(problem.connections_left, 'connection')} that this page left out", indent=_INDENT
+        )
 
 
 def _changed(screen: Screen, problem: Problem) -> None:

@@ -22,6 +22,7 @@ from flowdiag.report.charts.axis import steps
 from flowdiag.report.html import HtmlReporter
 from flowdiag.report.html.view import SECTIONS
 from flowdiag.report.read import read_report
+from flowdiag.report.terminal import TerminalReporter
 from tests.report.sample_reports import (
     DNS_MANIFEST,
     SAMPLES,
@@ -213,6 +214,36 @@ def test_a_huge_report_stays_below_three_megabytes_and_says_so(text: str) -> Non
     assert "Not all of it:" in summary
     assert f"{len(problems)} problems explain" in summary
     assert summary.count("<li data-problem=") <= 20
+
+
+def test_a_part_of_a_report_tells_true_numbers_and_holds_what_has_room() -> None:
+    """It spoke of "the first of 3 connections" where there are 400, and half of the room was empty."""
+    report = dns_story()
+    first = report.problems[0]
+    fix = first.counterfactual
+    assert fix is not None
+    fix = replace(fix, proved=False, allows_denied=False, manifests=("x: y\n" * 900,), patch=None)
+    connections = tuple(replace(first.connections[0], port=port) for port in range(1, 401))
+    problems = tuple(
+        replace(first, id=f"p-{n:08x}", explained_by=None, connections=connections, counterfactual=fix)
+        for n in range(300)
+    )
+    page = render(replace(report, problems=problems))
+    kept = read_report(page.encode())
+
+    assert 2_000_000 < len(page.encode()) < 2_900_000
+    assert {problem.connection_count for problem in kept.problems} == {400}
+    assert len(kept.problems[0].connections) < 400
+    assert "and 399 more: <a" in page
+    assert "mends the first of 400 connections only" in page
+    assert "(mends the first of 400 connections only" in TerminalReporter().render(
+        kept, Options(verbose=True)
+    )
+    assert "Whole manifest" not in page, "half a manifest is none"
+    assert page.count("this page was too large") + page.count("this page holds") == 3, (
+        "in words, data and warnings"
+    )
+    assert "Every refused connection" not in page
 
 
 def test_the_missed_line_of_the_policy_is_marked() -> None:

@@ -12,16 +12,16 @@ import hashlib
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from flowdiag.model.report import Report
+from flowdiag.model.report import Counterfactual, Problem, Report
 from flowdiag.model.words import plural
 from flowdiag.report.cut import alone_warning, as_part, cut_warning, held
-from flowdiag.report.escape import MAX_TEXT, bounded, json_in_page, phrase, visible, visible_block
+from flowdiag.report.escape import MAX_TEXT, bounded, fitted, json_in_page, phrase, visible, visible_block
 from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes, least_size
@@ -32,6 +32,8 @@ from flowdiag.report.read import DATA_ID
 
 __all__ = ["HtmlReporter"]
 
+_Mend = TypeVar("_Mend", bound=Counterfactual)
+
 _MAX_PAGE = 2_900_000
 """Bytes that a page may have: it must go through mail and chat, and open at once."""
 _MAX_DATA = 1_200_000
@@ -41,16 +43,21 @@ class _Level(Struct, frozen=True):
     """How much of a report too large for one page is kept."""
 
     problems: int
+    """At most."""
+    least: int
+    """With fewer problems the next level is tried, which leaves more out of each."""
     connections: int
     marks: int
     text: int
 
 
 _LEVELS = (
-    _Level(problems=150, connections=40, marks=400, text=2000),
-    _Level(problems=80, connections=8, marks=200, text=300),
-    _Level(problems=30, connections=3, marks=60, text=120),
+    _Level(problems=150, least=40, connections=40, marks=400, text=2000),
+    _Level(problems=80, least=30, connections=8, marks=200, text=300),
+    _Level(problems=30, least=1, connections=3, marks=60, text=120),
 )
+_SPARE = 0.95
+"""Of the problems that would fit by the size of those that were tried: no two are of one size."""
 
 
 class HtmlReporter:
@@ -69,18 +76,31 @@ class HtmlReporter:
             if len(only) < len(report.problems):
                 alone = alone_warning(len(report.problems))
                 report = replace(report, problems=only, warnings=(alone, *report.warnings))
-        text = _render(report, options, whole, read) if _fits(report) else ""
+        text, _ = _tried(report, options, whole, read)
+        if text:
+            return text
         for level in _LEVELS:
-            if text and len(text.encode()) <= _MAX_PAGE:
-                break
-            shorter = _cut(report, level)
-            # If the data alone are too long, the page need not be made to know it.
-            text = _render(shorter, options, whole, read) if _fits(shorter) or level is _LEVELS[-1] else ""
-        return text
+            problems = min(level.problems, len(report.problems))
+            while problems >= level.least:
+                shorter = _cut(report, level, problems)
+                text, times = _tried(shorter, options, whole, read)
+                if text:
+                    return text
+                problems = min(problems - 1, int(problems / times * _SPARE))
+        return _render(_cut(report, _LEVELS[-1], 1), options, whole, read)
 
 
-def _fits(report: Report) -> bool:
-    return least_size(report) <= _MAX_DATA and len(json_bytes(report, pretty=False)) <= _MAX_DATA
+def _tried(report: Report, options: Options, whole: str, read: bool | None) -> tuple[str, float]:
+    """The page, or nothing and how many times too large it is."""
+    # If the data alone are too long, the page need not be made to know it.
+    data = least_size(report)
+    if data <= _MAX_DATA:
+        data = len(json_bytes(report, pretty=False))
+    if data > _MAX_DATA:
+        return "", data / _MAX_DATA
+    text = _render(report, options, whole, read)
+    size = len(text.encode())
+    return (text, 1.0) if size <= _MAX_PAGE else ("", size / _MAX_PAGE)
 
 
 def _render(report: Report, options: Options, whole: str, read: bool | None) -> str:
@@ -158,18 +178,9 @@ def _environment() -> Any:
     return environment
 
 
-def _cut(report: Report, level: _Level) -> Report:
+def _cut(report: Report, level: _Level, most: int) -> Report:
     """The report's first problems and connections with short texts, and a warning that says so."""
-    problems = tuple(
-        replace(
-            problem,
-            connections=problem.connections[: level.connections],
-            evidence=problem.evidence[:2],
-            changes=problem.changes[:5],
-            notes=problem.notes[:5],
-        )
-        for problem in report.problems[: level.problems]
-    )
+    problems = tuple(_shorter(problem, level) for problem in report.problems[:most])
     kept = {problem.id for problem in problems}
     counts = report.buckets.counts
     rows = {key: row for key, row in counts.by_problem.items() if key in kept}
@@ -179,7 +190,10 @@ def _cut(report: Report, level: _Level) -> Report:
         problems=problems,
         timeline=report.timeline[: level.marks],
         changes=report.changes[: level.marks],
-        policies=report.policies[: level.marks],
+        policies=tuple(
+            replace(one, manifest=_whole_or_none(one.manifest, level))
+            for one in report.policies[: level.marks]
+        ),
         inputs=report.inputs[: level.marks],
         not_policy=report.not_policy[: level.marks],
         buckets=replace(report.buckets, counts=replace(counts, by_problem=rows)),
@@ -187,6 +201,36 @@ def _cut(report: Report, level: _Level) -> Report:
     )
     shorter: Report = msgspec.convert(_short(msgspec.to_builtins(smaller), level.text), Report)
     return replace(shorter, warnings=(warning, *shorter.warnings))
+
+
+def _shorter(problem: Problem, level: _Level) -> Problem:
+    """A problem with fewer connections, and with names in its title cut before the title is."""
+    left = problem.connection_count - len(problem.connections[: level.connections])
+    mends = (problem.counterfactual, problem.revert, problem.joined or None)
+    fix, back, joined = (None if mend is None else _without_long(mend, level) for mend in mends)
+    return replace(
+        problem,
+        title=fitted(problem.title, level.text),
+        connections=problem.connections[: level.connections],
+        connections_left=left or UNSET,
+        evidence=problem.evidence[:2],
+        changes=problem.changes[:5],
+        notes=problem.notes[:5],
+        counterfactual=fix,
+        revert=back,
+        joined=UNSET if joined is None else joined,
+        verify=tuple(command for command in problem.verify if len(command) <= level.text),
+    )
+
+
+def _without_long(mend: _Mend, level: _Level) -> _Mend:
+    """A change without manifests that would have to be cut: half a manifest is none, and somebody may apply it."""
+    short = all(len(manifest) <= level.text for manifest in mend.manifests)
+    return replace(mend, manifests=mend.manifests if short else (), patch=_whole_or_none(mend.patch, level))
+
+
+def _whole_or_none(text: str | None, level: _Level) -> str | None:
+    return text if text is None or len(text) <= level.text else None
 
 
 def _short(value: Any, limit: int) -> Any:

@@ -24,7 +24,7 @@ from flowdiag.report.html.tables import (
 )
 from flowdiag.report.html.values import time_value
 from flowdiag.report.isolating import closing_first
-from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, instead
+from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, instead, part_of
 from flowdiag.report.plotted import plotted
 from flowdiag.report.protocol import Options
 from flowdiag.report.spoken import foreign, spoken_report
@@ -67,7 +67,8 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         whole: the headline of the report that it was cut from, or its own.
         read: whether all of the evidence was read; ``None`` if unknown.
     """
-    limits = cut_off(report, SAID)
+    # The page says so above, in other words.
+    limits = [one for one in cut_off(report, SAID) if one not in part_of(report)]
     report = plotted(told_once(closing_first(report)))
     zone = options.timezone
     window = report.window
@@ -77,7 +78,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
     begin, _, end = span_text(window.since, window.until, zone).partition(" → ")
     problems = cards(report, drawn, clock)
     table = matrix(report)
-    total = sum(len(problem.connections) for problem in report.problems)
+    total = sum(problem.connection_count for problem in report.problems)
     rows = connection_rows(report, table, zone)
     cut = "; ".join(warning.message for warning in report.warnings if warning.code == CUT)
     lead = [card for card in problems if card["problem"].explained_by is None]
