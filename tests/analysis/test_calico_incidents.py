@@ -101,7 +101,10 @@ def test_explain_says_what_was_only_logged(tmp_path):
 
 def test_inferred_refusals_say_so(lines):
     """They keep the line's prefix, name the rules they were inferred from, and are no surer than likely."""
-    for problem in denied(lines):
+    problems = denied(lines)
+
+    assert problems
+    for problem in problems:
         notes = "\n".join(problem.notes)
         assert problem.confidence == "likely"
         assert (problem.reason.name, problem.reason.raw) == ("inferred-from-policies", "calico-packet")

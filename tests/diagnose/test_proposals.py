@@ -33,6 +33,14 @@ CASES = {
     if "-fires_" in name and not {"decision", "no_state", "no_replay"} & set(spec)
 }
 
+WITHOUT_PROPOSAL = {
+    *("FD205", "FD207", "FD210", "FD214"),
+    *("FD308", "FD310", "FD404"),
+    *("FD501", "FD503", "FD504", "FD505", "FD508"),
+    *("FD601", "FD604", "FD605", "FD608", "FD609"),
+    *("FD700", "FD806"),
+}
+"""Codes of which no case has a change of policies to propose: the mistake is not in a rule, or nobody can say which."""
 PROPOSED = {
     "FD101-fires_rule_for_another_workload": "Admit shop/web in NetworkPolicy data/redis ingress[0].",
     "FD102-fires_ingress_missing": "Add NetworkPolicy data/allow-redis-from-web to let data/redis be reached by shop/web.",
@@ -97,18 +105,24 @@ def test_the_smallest_edit_is_proposed(name):
     assert PROPOSED[name] == found.summary
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
-def test_a_proposal_holds_when_applied(name):
+@pytest.mark.parametrize("code", sorted({name[:5] for name in CASES}))
+def test_a_proposal_holds_when_applied(code):
     """Its manifests, read back as YAML, allow the connection; what else opens is what it lists."""
-    spec = CASES[name]
-    case, policies, ends, found = proposal_of(spec)
-    if found is None:
-        return
-    applied = _applied(spec, found, policies)
+    held = []
+    for name, spec in CASES.items():
+        if not name.startswith(code):
+            continue
+        case, policies, ends, found = proposal_of(spec)
+        if found is None:
+            continue
+        applied = _applied(spec, found, policies)
 
-    assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
-    assert opened(case, policies, applied, ends) == listed(found, policies, applied)
-    assert perhaps(case, policies, applied, ends) == listed_as_perhaps(found, policies, applied)
+        assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True, name
+        assert opened(case, policies, applied, ends) == listed(found, policies, applied), name
+        assert perhaps(case, policies, applied, ends) == listed_as_perhaps(found, policies, applied), name
+        held.append(name)
+
+    assert bool(held) is (code not in WITHOUT_PROPOSAL)
 
 
 def _applied(spec, found, policies):
