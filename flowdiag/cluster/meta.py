@@ -129,7 +129,6 @@ def _managed(entry: dict[str, Any]) -> ManagedWrite:
             parts.append(key.removeprefix("f:"))
     return ManagedWrite(
         manager=as_text(entry.get("manager")),
-        operation=as_text(entry.get("operation")),
         at=as_time(entry.get("time")),
         subresource=as_text(entry.get("subresource")),
         fields=tuple(sorted(set(parts))),

@@ -44,7 +44,6 @@ class ManagedWrite(Struct, frozen=True):
     """One entry of ``metadata.managedFields``: who last wrote which part, when."""
 
     manager: str | None
-    operation: str | None
     at: int | None
     subresource: str | None
     fields: tuple[str, ...]

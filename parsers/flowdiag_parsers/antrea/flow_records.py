@@ -273,7 +273,7 @@ def _flow(record: dict[str, Any], shared: Frame) -> Event:
         verdict=verdict,
         verdict_raw=words[refused[0]] if refused else ("Allow" if verdict is Verdict.ALLOWED else None),
         cause=Cause.POLICY if refused else None,
-        reason=_reason(hits, refused[0]) if refused else None,
+        reason=_reason(hits) if refused else None,
         policies=hits,
     )
 
@@ -283,9 +283,8 @@ def _action(text: str | None) -> str | None:
     return word if word in _EFFECTS else None
 
 
-def _reason(hits: tuple[PolicyHit, ...], way: str) -> str:
+def _reason(hits: tuple[PolicyHit, ...]) -> str:
     named = any(hit.effect == "deny" and hit.group != _KUBERNETES for hit in hits)
-    del way
     return "policy-rule-denied" if named else "default-deny"
 
 
