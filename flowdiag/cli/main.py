@@ -82,8 +82,8 @@ class _LazyGroup(click.Group):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx=ctx) from None
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"{error.message.rstrip('.')}{hint}", ctx=ctx) from None
 
 
 @click.group(
@@ -139,8 +139,13 @@ def _run(args: list[str] | None, name: str) -> int:
         result: Any = cli.main(args=args, prog_name=name, standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.UsageError as error:
+        from flowdiag.cli.usage import say_usage
+
+        say_usage(error, name, sys.argv[1:] if args is None else args)
+        return exit_codes.USAGE
     except click.ClickException as error:
-        error.show()
+        say(error.format_message())
         return exit_codes.USAGE
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error, args)

@@ -89,6 +89,39 @@ def test_a_wrong_command_gets_a_hint(capsys):
     assert "analyze" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "analyse x",
+            ("no such command 'analyse'; did you mean analyze?", "flowdiag --help lists the commands"),
+        ),
+        ("analyze x --sinc 3m", ("no such option --sinc", "did you mean --since or --strict?")),
+        ("analyze x --bogus", ("no such option --bogus", "flowdiag analyze --help tells what it takes")),
+        (
+            "analyze x --around",
+            ("option '--around' requires an argument", "flowdiag analyze --help tells what"),
+        ),
+        ("events x --verdict lost", ("--verdict: 'lost' is not one of", "flowdiag events --help tells what")),
+        ("explain a/b", ("DST is missing", "flowdiag explain SRC DST [PORT[/PROTO]] [PATH...]; flowdiag")),
+        (
+            "audit x",
+            ("--history is missing", "flowdiag audit --history FILE [PATH...]; flowdiag audit --help"),
+        ),
+        ("diff a b c", ("got unexpected extra argument (c)", "flowdiag diff OLD NEW; flowdiag diff --help")),
+        ("schema \x1b[31m", (r"WHAT: '\x1b[31m' is not one of 'report'", "flowdiag schema --help tells")),
+        ("events x --\x1b[31m", (r"no such option --\x1b[31m", "flowdiag events --help tells")),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_said_as_all_errors_are(capsys, words, said):
+    """What, where, and what to do, in two lines; and nothing that was typed acts on the terminal."""
+    assert _run(words.split(), "flowdiag") == exit_codes.USAGE
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"flowdiag: {said[0]}")
+    assert second.startswith(f"  {said[1]}")
+
+
 def test_a_closed_pipe_is_quiet():
     """``flowdiag codes | head -1`` prints no traceback."""
     done = subprocess.run(
