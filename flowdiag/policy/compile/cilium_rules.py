@@ -206,7 +206,8 @@ class RuleReader(Struct, frozen=True):
 
     def _selected(self, raw: Any) -> IdentitySelected:
         selector = peer_selector(raw, self.namespace, subject_init=self.init)
-        named = any(each.key == CLUSTER for each in selector.wants)
+        # A selector of reserved identities is left as it is.
+        named = any(each.key == CLUSTER or each.source == "reserved" for each in selector.wants)
         return IdentitySelected(
             selector, Outcome.MISS if named else self.state.local_default, self.book.cluster
         )

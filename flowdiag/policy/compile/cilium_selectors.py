@@ -115,7 +115,9 @@ class IdentitySelected(Struct, frozen=True):
     """The end's identity has these labels.
 
     `local` says whether a selector that names no cluster means this one (``policy-default-local-cluster``);
-    `Outcome.UNKNOWN` where nobody says and versions differ, `Outcome.MISS` where it means any.
+    `Outcome.UNKNOWN` where nobody says and versions differ, `Outcome.MISS` where it means any.  The agent then adds
+    the cluster to what the selector asks for, so that it means pods alone: outside addresses and nodes, which
+    ``NotIn`` and ``DoesNotExist`` would match, have no cluster.
     """
 
     selector: IdentitySelector
@@ -125,7 +127,7 @@ class IdentitySelected(Struct, frozen=True):
     @property
     def keys(self) -> frozenset[str]:
         """See `Matcher.keys`."""
-        found = {f"extra/{LOCAL}"}
+        found = {f"extra/{LOCAL}", f"extra/{open_key('k8s')}"}
         for each in self.selector.wants:
             found |= each.keys
         return frozenset(found)
@@ -138,15 +140,26 @@ class IdentitySelected(Struct, frozen=True):
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
         checks = [each.check(facts) for each in self.selector.wants]
-        if self.local is not Outcome.MISS and facts.extra.get(LOCAL, "1") != "1":
-            checks.append(self._of_cluster(facts))
-        return all_of(checks)
+        answer = all_of(checks)
+        local = facts.extra.get(LOCAL)
+        if self.local is Outcome.MISS or local == "1":
+            return answer
+        if local is None and answer.outcome is Outcome.MISS:
+            # What has no cluster is kept out by the labels that people write, and need not be told of this one.
+            return answer
+        return all_of([*checks, self._of_cluster(facts, local)])
 
-    def _of_cluster(self, facts: Facts) -> Check:
-        name = look(facts.extra, "k8s", CLUSTER).value
-        if self.local is Outcome.UNKNOWN or facts.extra[LOCAL] == "?":
-            return unknown(f"whether the selector means pods of the cluster {name} too is not known")
-        return miss(Miss(Condition.POD, f"{CLUSTER}={self.cluster}", f"{CLUSTER}={name}"))
+    def _of_cluster(self, facts: Facts, local: str | None) -> Check:
+        label = look(facts.extra, "k8s", CLUSTER)
+        if local is None:
+            if label.why or self.local is Outcome.UNKNOWN:
+                return unknown(
+                    label.why or "whether the selector means more than pods of the cluster is not known"
+                )
+            return miss(Miss(Condition.POD, f"{CLUSTER}={self.cluster}", None))
+        if self.local is Outcome.UNKNOWN or local == "?":
+            return unknown(f"whether the selector means pods of the cluster {label.value} too is not known")
+        return miss(Miss(Condition.POD, f"{CLUSTER}={self.cluster}", f"{CLUSTER}={label.value}"))
 
 
 class Unmet(Struct, frozen=True):
