@@ -168,6 +168,29 @@ def test_a_peer_of_a_newer_api_fails_closed():
     assert ask([anp("a", 1, [rule("Pass", peers=strange)]), OPEN]).allowed is False
 
 
+@pytest.mark.parametrize(
+    ("action", "behind", "calico", "others"),
+    [("Accept", CLOSED, False, True), ("Deny", OPEN, False, False), ("Pass", OPEN, False, True)],
+)
+def test_calico_converts_no_rule_with_a_port_by_name(action, behind, calico, others):
+    """Of a ClusterNetworkPolicy's rules one that accepts goes, and another denies everything, at any port."""
+    item = {"destinationNamedPort": "http"}
+    policies = [cnp("c", "Admin", 1, rule(action, protocols=[item])), behind]
+
+    assert ask(policies, dialect=Dialect.CALICO).allowed is calico
+    assert ask(policies, dialect=Dialect.ANTREA).allowed is others
+    if action != "Accept":
+        assert ask(policies, port=9, dialect=Dialect.CALICO).allowed is False
+
+
+def test_calico_takes_the_name_of_a_port_for_tcp():
+    """Of the older kinds, whose names mean whatever protocol the port has."""
+    policies = [anp("a", 1, [rule("Allow", ports=[{"namedPort": "dns"}])]), CLOSED]
+
+    assert ask(policies, protocol="UDP", port=53, dialect=Dialect.CALICO).allowed is False
+    assert ask(policies, protocol="UDP", port=53, dialect=Dialect.ANTREA).allowed is True
+
+
 def test_same_labels_are_not_evaluated_and_that_is_said():
     """The field is gone from the API, so nobody can tell what it does."""
     found = ask([anp("a", 1, [rule("Deny", peers=[{"namespaces": {"sameLabels": ["team"]}}])])])

@@ -6,6 +6,9 @@ nodes, and domain names in rules that pass, too.  Admin policies are tried by as
 priority before NetworkPolicy, baseline ones after it and only for pods that no NetworkPolicy selects.
 Selecting isolates nothing: only rules decide.  ``Pass`` leaves the tier.  ``Allow`` is v1alpha1's word and
 ``Accept`` v1alpha2's; each is refused by the other.  Two policies of one priority have no order.
+
+Calico's conversions (``libcalico-go/lib/backend/k8s/conversion/{adminnetworkpolicy,clusternetworkpolicy}.go``, v3.29 to
+v3.32) know no ports by name in a ClusterNetworkPolicy, and take those of the older kinds for TCP.
 """
 
 from __future__ import annotations
@@ -152,11 +155,13 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
         items = entries(raw[ports_word], f"spec.{path}.{ports_word}")
         if not items:
             raise PolicyError(f"spec.{path}.{ports_word} is empty")
+        where = f"spec.{path}.{ports_word}"
         read = _protocol if kind == "ClusterNetworkPolicy" else _port
-        every = context.traits.every_namesake
-        traffic.append(
-            OneOf(tuple(read(each, f"spec.{path}.{ports_word}[{n}]", every) for n, each in enumerate(items)))
-        )
+        traffic.append(OneOf(tuple(read(each, f"{where}[{n}]", context) for n, each in enumerate(items))))
+        names = [each["destinationNamedPort"] for each in items if "destinationNamedPort" in each]
+        if names and kind == "ClusterNetworkPolicy" and context.dialect is Dialect.CALICO:
+            by_number = Nothing(Condition.PORT, f"{names[0]} by its number (Calico drops rules with names)")
+            return _not_converted(path, action, f"{where} has a name, which Calico cannot convert", by_number)
     raw_peers = entries(raw.get(word), f"spec.{path}.{word}")
     if not raw_peers:
         raise PolicyError(f"spec.{path}.{word} names no peer")
@@ -166,14 +171,27 @@ def _rule(raw: Any, path: str, direction: Direction, kind: str, context: Compile
         matchers = _peer(each, where, direction, action, kind, context)
         if matchers is None:
             # A peer of a newer API: its types ask readers to fail closed.
-            if action is not Action.ALLOW:
-                return Rule(path=path, action=Action.DENY, note=f"{where} is not known: denies everything")
-            matchers = (Nothing(Condition.ENTITY, f"a peer that is not known ({where})"),)
-            if context.dialect is Dialect.CALICO:
-                # Calico drops the whole rule.
-                return Rule(path=path, action=action, peers=(Peer(f".{word}[{index}]", matchers),))
+            nobody = Nothing(Condition.ENTITY, f"a peer that is not known ({where})")
+            if action is not Action.ALLOW or context.dialect is Dialect.CALICO:
+                return _not_converted(path, action, f"{where} is not known", nobody, f".{word}[{index}]")
+            matchers = (nobody,)
         peers.append(Peer(f".{word}[{index}]", matchers))
     return Rule(path=path, action=action, peers=tuple(peers), traffic=tuple(traffic))
+
+
+def _not_converted(path: str, action: Action, why: str, nobody: Nothing, peer: str = "") -> Rule:
+    """What a rule comes to that cannot be read as a whole: without an effect if it allows, else a denial of everything.
+
+    Args:
+        path: the rule's.
+        action: the rule's.
+        why: it cannot be read.
+        nobody: the condition that tells of it.
+        peer: the path of the peer that cannot be read.
+    """
+    if action is not Action.ALLOW:
+        return Rule(path=path, action=Action.DENY, note=f"{why}: denies everything")
+    return Rule(path=path, action=action, peers=(Peer(peer, (nobody,)),))
 
 
 def _peer(
@@ -232,12 +250,13 @@ def _peer(
     return (DomainNames(tuple(str(name) for name in names)),)
 
 
-def _port(raw: Any, path: str, every: bool) -> TrafficMatcher:
-    """One of v1alpha1's ``ports``; `every` as `NamedPort` has it."""
+def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
+    """One of v1alpha1's ``ports``."""
     if not isinstance(raw, dict) or len(raw) != 1:
         raise PolicyError(f"{path} is not exactly one of portNumber, portRange and namedPort")
     if "namedPort" in raw:
-        return NamedPort(str(raw["namedPort"]), None, every)
+        protocol = "TCP" if context.dialect is Dialect.CALICO else None
+        return NamedPort(str(raw["namedPort"]), protocol, context.traits.every_namesake)
     if "portNumber" in raw:
         inner = _object(raw["portNumber"], f"{path}.portNumber")
         port = port_number(inner.get("port"), f"{path}.portNumber.port")
@@ -249,12 +268,12 @@ def _port(raw: Any, path: str, every: bool) -> TrafficMatcher:
     return UndecidableTraffic(f"the field {path}.{min(map(str, raw))} is not supported")
 
 
-def _protocol(raw: Any, path: str, every: bool) -> TrafficMatcher:
-    """One of v1alpha2's ``protocols``; `every` as `NamedPort` has it."""
+def _protocol(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
+    """One of v1alpha2's ``protocols``."""
     if not isinstance(raw, dict) or len(raw) != 1:
         raise PolicyError(f"{path} is not exactly one of tcp, udp, sctp and destinationNamedPort")
     if "destinationNamedPort" in raw:
-        return NamedPort(str(raw["destinationNamedPort"]), None, every)
+        return NamedPort(str(raw["destinationNamedPort"]), None, context.traits.every_namesake)
     word = str(next(iter(raw)))
     if word not in ("tcp", "udp", "sctp"):
         return UndecidableTraffic(f"the field {path}.{word} is not supported")
