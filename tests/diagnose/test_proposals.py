@@ -1195,6 +1195,41 @@ def test_a_rule_for_every_port_is_no_reason_to_open_them_all(language):
     assert found.also_allows == ()
 
 
+@pytest.mark.parametrize(("ports", "rules"), [(1, 1), (2, 2), (100, 1)])
+def test_an_admin_policy_stays_one_that_the_api_takes(ports, rules):
+    """A range stands beside no port by name, and a list of a hundred takes no more: what would be refused is not proposed."""
+    listed = [{"portNumber": {"protocol": "TCP", "port": 443 if n == 0 else 1000 + n}} for n in range(ports)]
+    if ports == 2:
+        listed[1] = {"namedPort": "metrics"}
+    peer = {"namespaces": {"matchLabels": {"team": "data"}}}
+    policy = {
+        "priority": 5,
+        "subject": {"namespaces": {}},
+        "egress": [{"action": "Allow", "to": [peer] * (100 if ports == 100 else 1), "ports": listed}],
+    }
+    spec = {
+        "state": {
+            "namespaces": {"shop": {}},
+            "pods": {"shop/web-1": {"ip": "10.0.1.1"}},
+            "policies": {
+                "AdminNetworkPolicy out": policy,
+                "shop/closed": {"podSelector": {}, "policyTypes": ["Egress"]},
+            },
+        },
+        "flow": {"from": "shop/web-1", "to": "203.0.113.7", "port": "443/TCP", "direction": "egress"},
+    }
+    _, _, _, found = proposal_of(spec)
+    (manifest,) = (read_yaml(text) for text in found.manifests)
+
+    assert found.proved
+    if ports == 100:
+        assert manifest["kind"] == "NetworkPolicy"
+        return
+    egress = manifest["spec"]["egress"]
+    assert len(egress) == rules
+    assert not any("networks" in repr(rule["to"]) and "namedPort" in repr(rule["ports"]) for rule in egress)
+
+
 def test_an_address_is_let_in_beside_a_selector_and_not_in_its_place():
     """Whom the rule means may be in a namespace that was not collected, and nothing shows that it is closed then."""
     dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}

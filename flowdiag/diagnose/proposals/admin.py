@@ -26,6 +26,8 @@ __all__ = ["GROUP", "admin_edits"]
 GROUP = "policy.networking.k8s.io"
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)\[(\d{1,4})\])?")
 # "ingress[0].from[1]": the path of a rule of these kinds.
+_MOST = {"AdminNetworkPolicy": 100, "BaselineAdminNetworkPolicy": 100, "ClusterNetworkPolicy": 25}
+"""Rules of a direction, and peers and ports of a rule, that the API takes."""
 
 
 def admin_peer(end: Endpoint, direction: Direction) -> dict[str, Any] | None:
@@ -63,7 +65,8 @@ def admin_edits(
         word, entry = _port(case, rule)
         target[word] = [*(target.get(word) or []), entry]
         text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
-        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        if _fits(spec, direction, rule.policy.kind):
+            yield Edit(text, direction, policy, changed_policy(policy, spec))
         return
     written = admin_peer(peer, direction)
     if written is None:
@@ -78,10 +81,11 @@ def admin_edits(
         spec = copy.deepcopy(policy.spec)
         target = spec[direction.value][index]
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
-    if target.get("ports") or target.get("protocols"):
+    listed = target.get("ports") or target.get("protocols")
+    if listed and not ("networks" in written and any(_by_name(each) for each in listed)):
         target[word] = [*target[word], written]
     else:
-        # That others may use every port is no reason to open all ports to this peer.
+        # That others may use every port is no reason to open all ports to this peer; and ranges have no ports by name.
         port_word, entry = _port(case, rule)
         own = {"action": target["action"], word: [written], port_word: [entry]}
         spec[direction.value].insert(index + 1, own)
@@ -89,7 +93,19 @@ def admin_edits(
             f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
             f"by a rule behind {direction}[{index}]"
         )
-    yield Edit(text, direction, policy, changed_policy(policy, spec))
+    if _fits(spec, direction, rule.policy.kind):
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _by_name(port: Any) -> bool:
+    return isinstance(port, dict) and ("namedPort" in port or "destinationNamedPort" in port)
+
+
+def _fits(spec: dict[str, Any], direction: Direction, kind: str) -> bool:
+    """Whether the API takes lists of this length."""
+    rules = spec[direction.value]
+    lists = [rules, *(each for rule in rules for each in rule.values() if isinstance(each, list))]
+    return all(len(each) <= _MOST[kind] for each in lists)
 
 
 def _port(case: Case, rule: NearestRule) -> tuple[str, dict[str, Any]]:
