@@ -420,3 +420,73 @@ def test_any_lines_behind_any_wrapper(folder, data):
     count = data.draw(st.integers(1, 20))
     wrappers = sorted(WRAPPERS if parser not in NOT_IN_PARTS else WRAPPERS.keys() - set(IN_PARTS))
     check(folder, parser, lines[start : start + count], data.draw(st.sampled_from(wrappers)))
+
+
+AS_OBJECT: dict[str, Callable[[int, Any], Any]] = {
+    "datadog": lambda i, record: {
+        "id": "A",
+        "content": {"timestamp": stamp(i), "host": "n", "attributes": record},
+    },
+    "datadog-archive": lambda i, record: {
+        "_id": "A",
+        "date": stamp(i),
+        "host": "n",
+        "attributes": record,
+        "tags": [],
+    },
+    "filebeat": lambda i, record: {
+        "@timestamp": stamp(i),
+        "json": record,
+        "log": {"offset": i},
+        "host": {"name": "n"},
+    },
+    "insights": lambda i, record: {"@timestamp": stamp(i)[:23].replace("T", " "), "@message": record},
+    "connect": lambda _, record: {"schema": None, "payload": record},
+    "event-hub": lambda i, record: {
+        "SequenceNumber": i,
+        "Offset": "1",
+        "EnqueuedTimeUtc": stamp(i),
+        "Body": record,
+    },
+    "cloudevents": lambda i, record: {"specversion": "1.0", "id": "7", "time": stamp(i), "data": record},
+    "kafka": lambda i, record: {"topic": "t", "partition": 0, "offset": i, "key": None, "value": record},
+    "fluent-bit": lambda i, record: {"date": stamp(i), "message": record, "kubernetes": KUBERNETES},
+    "cloud-logging": lambda i, record: {
+        "insertId": "1",
+        "logName": "l",
+        "timestamp": stamp(i),
+        "jsonPayload": record,
+    },
+    "splunk": lambda i, record: {"time": 1767607200 + i, "host": "n", "sourcetype": "k", "event": record},
+}
+RECORDS = {
+    "hubble-json": '{"flow":{"time":"2026-01-05T10:00:00Z","verdict":"DROPPED","drop_reason_desc":"POLICY_DENIED",'
+    '"IP":{"source":"10.0.0.1","destination":"10.0.0.2"},"Type":"L3_L4"},"time":"2026-01-05T10:00:00Z"}',
+    "aws-network-policy-agent": '{"level":"info","ts":"2026-01-05T10:00:01.562Z","caller":"a","msg":"Flow Info: Src IP: 10.0.2.50 '
+    'Src Port: 45000 Dest IP: 10.0.1.100 Dest Port: 443 Proto TCP Verdict DENY Direction egress"}',
+    "gke-policy-action": '{"connection":{"src_ip":"10.84.1.8","dest_ip":"10.84.0.11","src_port":45084,"dest_port":8080,'
+    '"protocol":"tcp","direction":"ingress"},"disposition":"deny","count":3,"timestamp":"2026-01-05T10:00:32.4Z"}',
+    "netobserv-flow": '{"SrcAddr":"10.128.0.29","SrcPort":1234,"DstAddr":"10.129.0.26","DstPort":5678,"Proto":6,'
+    '"TimeFlowStartMs":1767607200660,"TimeFlowEndMs":1767607200703,"PktDropPackets":1,"PktDropLatestDropCause":"OVS_DROP_EXPLICIT"}',
+    "calico-flowlog": '{"start_time":"2026-03-02T10:00:00Z","end_time":"2026-03-02T10:00:15Z","action":"Deny","source_name":"a-*",'
+    '"source_namespace":"shop","dest_name":"web-*","dest_namespace":"shop","protocol":"tcp","dest_port":80,"reporter":"Dst"}',
+}
+
+
+@pytest.mark.parametrize("wrapper", AS_OBJECT)
+@pytest.mark.parametrize("parser", RECORDS)
+def test_records_that_are_objects_in_a_shipper_s(folder, parser, wrapper):
+    """The format is found, and each refusal is what it was."""
+    lines = [RECORDS[parser]] * 3
+    (bare, *_) = bare_events(folder, parser, tuple(lines))
+    path = folder / "shipped.json"
+    path.write_text(
+        "".join(json.dumps(AS_OBJECT[wrapper](i, json.loads(line))) + "\n" for i, line in enumerate(lines))
+    )
+    with Gathered([str(path)]) as sources:
+        detected, _ = detect_all(sources, ReadOptions())
+        found = [asdict(event) for _, _, event in iter_events(sources, ReadOptions(), detected=detected)]
+
+    assert [one.parser for one in detected] == [parser]
+    assert len(found) == 3
+    assert all(alike(bare, event) for event in found)

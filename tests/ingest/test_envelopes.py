@@ -67,6 +67,57 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         json.dumps({"_time": AT, "_msg": LINE.decode(), "k8s.pod.name": "p", "k8s.node.name": "n1"}).encode(),
         Row(LINE, 1, NS, "n1", None, "p"),
     ),
+    (
+        "cloudwatch-export",
+        f'{{"@timestamp":"2026-01-05 10:00:00.5","@message":{JSON_LINE},"@logStream":"x"}}'.encode(),
+        Row(JSON_LINE.encode(), 1, parse_rfc3339("2026-01-05T10:00:00.5Z")),
+    ),
+    (
+        "cloudwatch-export",
+        json.dumps({"@timestamp": "2026-01-05 10:00:00.5", "@message": LINE.decode()}).encode(),
+        Row(LINE, 1, parse_rfc3339("2026-01-05T10:00:00.5Z")),
+    ),
+    (
+        "json-message",
+        f'{{"_id":"AQ","date":"{AT}","host":"n1","attributes":{JSON_LINE},"tags":["pod_name:p"]}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS, "n1", pod="p"),
+    ),
+    (
+        "json-message",
+        f'{{"id":"AQ","content":{{"timestamp":"{AT}","host":"n1","message":"","attributes":{JSON_LINE}}}}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS, "n1"),
+    ),
+    ("json-message", f'{{"schema":null,"payload":{JSON_LINE}}}'.encode(), Row(JSON_LINE.encode(), 1)),
+    (
+        "json-message",
+        f'{{"SequenceNumber":7,"Offset":"96","EnqueuedTimeUtc":"{AT}","Body":{JSON_LINE}}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    (
+        "json-message",
+        f'{{"specversion":"1.0","id":"7","source":"x","type":"y","time":"{AT}","data":{JSON_LINE}}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    (
+        "json-message",
+        b'{"verb":"ADDED","event":{"metadata":{},"involvedObject":{"kind":"Pod"},"message":"x"}}',
+        Row(b'{"metadata":{},"involvedObject":{"kind":"Pod"},"message":"x"}', 1),
+    ),
+    (
+        "viaq",
+        f'{{"@timestamp":"{AT}","json":{JSON_LINE},"log":{{"file":{{"path":"/x"}},"offset":3}}}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
+    (
+        "viaq",
+        f'{{"@timestamp":"{AT}","message":{JSON_LINE},"kubernetes":{{"pod_name":"p"}}}}'.encode(),
+        Row(JSON_LINE.encode(), 1, NS, pod="p"),
+    ),
+    (
+        "viaq",
+        json.dumps({"time": AT, "log": '{"message":"m","n":1}', "message": "m", "kubernetes": {}}).encode(),
+        Row(b'{"message":"m","n":1}', 1, NS),
+    ),
     ("kafka-console", b"CreateTime:-1\tPartition:3\tOffset:7\tNO_HEADERS\tnull\t" + LINE, Row(LINE, 1)),
     ("kafka-console", b"NO_TIMESTAMP\tweb-1\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
     ("kafka-console", b"null\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),

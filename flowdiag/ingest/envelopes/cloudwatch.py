@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import from_micros
 
 __all__ = [
     "CloudWatchEvents",
+    "CloudWatchExport",
     "CloudWatchLines",
     "CloudWatchQuery",
     "CloudWatchTail",
@@ -94,6 +95,29 @@ def _console_time(named: dict[str, str]) -> int | None:
     """Insights prints UTC without saying so: ``2026-01-05 10:00:00.123``."""
     text = named.get("@timestamp")
     return instant(f"{text.strip()}Z") if text else None
+
+
+class _Exported(Struct):
+    # {"@timestamp":"2026-01-05 10:00:00.123","@message":{"level":"info","ts":"...","msg":"Flow Info: ..."},"@logStream":"x"}   console, 2025
+    line: Raw = field(default=Raw(), name="@message")
+    at: str | None = field(default=None, name="@timestamp")
+
+
+class CloudWatchExport(JsonLines[_Exported]):
+    """A row of what Insights' console exports as JSON; a message that is JSON stands there as an object."""
+
+    name = "cloudwatch-export"
+    marks = (b'"@message"',)
+    shape = _Exported
+
+    def unwrap(self, record: _Exported, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        at = _console_time({"@timestamp": record.at} if record.at else {})
+        row = row._replace(at=row.at if at is None else at)
+        line = bytes(record.line)
+        if line.startswith(b"{"):
+            return iter((row._replace(data=one_line(line)),))
+        return text_rows(msgspec.json.decode(line, type=str), row) if line.startswith(b'"') else None
 
 
 class CloudWatchLines(JsonLines[_Event]):

@@ -1,4 +1,4 @@
-"""JSON of collectors that have no mark of their own: an object with a line of text in it, one a line.
+"""JSON of collectors that have no mark of their own: an object with a line of text or a record in it, one a line.
 
 Sources: Datadog's log explorer, its search API and its archives; Graylog's GELF; Elastic Common Schema
 (``event.original``); tools that read Kafka's topics; any shipper that puts a stamp beside a line.  What this is asked
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.documents import Document
-from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.model.time import from_micros
 
@@ -52,13 +52,27 @@ class _Message(Struct):
     event: Raw = Raw()
     content: Raw = Raw()
     attributes: Raw = Raw()
+    # What was JSON before it was shipped, as an object:
+    # {"date":"...","host":"node-1","attributes":{"flow":{...}},"tags":[...]}                        Datadog's archives
+    # {"@timestamp":"...","json":{"flow":{...}},"log":{"file":{"path":"/x"},"offset":3}}             Filebeat 8, parser ndjson
+    # {"schema":null,"payload":{"flow":{...}}}                                                       Kafka Connect's JsonConverter
+    # {"SequenceNumber":7,"Offset":"96","EnqueuedTimeUtc":"...","Body":{"flow":{...}}}               captures of Azure's event hubs
+    # {"specversion":"1.0","id":"7","source":"x","type":"y","time":"...","data":{"flow":{...}}}      CloudEvents 1.0
+    json: Raw = Raw()
+    captured: Raw = field(default=Raw(), name="Body")
+    data: Raw = Raw()
+    record: Raw = Raw()
     at: Raw = field(default=Raw(), name="@timestamp")
     timestamp: Raw = Raw()
     time: Raw = Raw()
     ts: Raw = Raw()
     date: Raw = Raw()
+    enqueued: Raw = field(default=Raw(), name="EnqueuedTimeUtc")
     host: Raw = Raw()
     tags: Raw = Raw()
+    # A Kubernetes Event has a message, and is the record itself.
+    involved: Raw = field(default=Raw(), name="involvedObject")
+    regarding: Raw = Raw()
 
 
 _messages = msgspec.json.Decoder(_Message)
@@ -71,7 +85,7 @@ def _text(raw: Raw) -> str | None:
 
 
 def _instant(record: _Message) -> int | None:
-    for raw in (record.at, record.timestamp, record.time, record.ts, record.date):
+    for raw in (record.at, record.timestamp, record.time, record.ts, record.date, record.enqueued):
         value = bytes(raw)
         if value.startswith(b'"') and (found := instant(_text(raw))) is not None:
             return found
@@ -81,16 +95,19 @@ def _instant(record: _Message) -> int | None:
 
 
 def _line(record: _Message) -> str | None:
+    """The first text with something in it, else an empty one."""
+    empty: str | None = None
     for raw in (
         *(record.message, record.full, record.short, record.log, record.line, record.body, record.text),
         *(record.payload, record.value),
     ):
         text = _text(raw)
-        if text is not None:
+        if text:
             return text
+        empty = text if empty is None else empty
     if bytes(record.event).startswith(b"{"):
-        return _originals.decode(record.event).original
-    return None
+        return _originals.decode(record.event).original or empty
+    return empty
 
 
 def _placed(record: _Message, row: Row) -> Row:
@@ -110,40 +127,78 @@ def _placed(record: _Message, row: Row) -> Row:
     )
 
 
+# What else stands under these names: "log":{"file":{"path":"/x"},"offset":3}, "event":{"dataset":"x","original":"..."}
+_BESIDE = re.compile(
+    rb'\{\s{0,8}(?:\}|"(?:file|offset|level|original|dataset|module|created|kind|category)"\s{0,8}:)'
+)
+
+
+def _object(record: _Message) -> bytes | None:
+    """The record itself, where it was JSON before it was shipped."""
+    for raw in (
+        *(record.json, record.message, record.payload, record.body, record.captured),
+        *(record.record, record.value, record.data),
+    ):
+        if bytes(raw).startswith(b"{"):
+            return one_line(bytes(raw))
+    for raw in (record.log, record.event):
+        if bytes(raw).startswith(b"{") and _BESIDE.match(bytes(raw)) is None:
+            return one_line(bytes(raw))
+    # Beside a time of their own they are what the record came to; without one they hold that time, and no line.
+    attributes = bytes(record.attributes) if _instant(record) is not None else b""
+    return one_line(attributes) if attributes.startswith(b"{") else None
+
+
 def _unwrapped(record: _Message, row: Row) -> Iterator[Row] | None:
     line = _line(record)
-    if line is not None:
+    if line:
         return text_rows(line, _placed(record, row))
     for raw in (record.content, record.attributes):
         if bytes(raw).startswith(b"{"):
             inner = _messages.decode(raw)
-            line = _line(inner)
-            if line is not None:
-                return text_rows(line, _placed(inner, row))
-    line = _text(record.content)
-    return None if line is None else text_rows(line, _placed(record, row))
+            if bytes(inner.involved) or bytes(inner.regarding):
+                return iter((_placed(record, row)._replace(data=one_line(bytes(raw))),))
+            said = _line(inner)
+            if said:
+                return text_rows(said, _placed(inner, row))
+            inside = _object(inner)
+            if inside is not None:
+                return iter((_placed(inner, _placed(record, row))._replace(data=inside),))
+    inside = _object(record)
+    if inside is not None:
+        return iter((_placed(record, row)._replace(data=inside),))
+    text = _text(record.content) if line is None else line
+    return None if text is None else text_rows(text, _placed(record, row))
+
+
+def _is_event(line: bytes) -> bool:
+    """Whether it is a Kubernetes Event, and not one in an object (``{"verb":"ADDED","event":{...}}``, eventrouter 0.4)."""
+    try:
+        return bool(bytes(_messages.decode(line).involved))
+    except DAMAGED:
+        return True
 
 
 class AnyMessage(JsonLines[_Message]):
-    """An object with a text by one of the names that collectors use."""
+    """An object with a text, or another object, by one of the names that collectors use."""
 
     name = "json-message"
     marks = (b'"',)
     shape = _Message
     _TEXT = re.compile(
         rb'"(?:message|full_message|short_message|log|line|body|text|payload|value|original|content)"\s{0,4}:\s{0,4}"'
+        rb'|"(?:json|message|log|payload|body|Body|record|value|data|event|attributes)"\s{0,4}:\s{0,4}\{'
     )
 
     @classmethod
     def _marked(cls, line: bytes) -> bool:
-        # A Kubernetes Event has a message too, and is the record itself.
-        return (
-            super()._marked(line) and cls._TEXT.search(line) is not None and b'"involvedObject"' not in line
-        )
+        if not super()._marked(line) or cls._TEXT.search(line) is None:
+            return False
+        return b'"involvedObject"' not in line or not _is_event(line)
 
     def unwrap(self, record: _Message, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
-        return _unwrapped(record, row)
+        return None if bytes(record.involved) or bytes(record.regarding) else _unwrapped(record, row)
 
 
 class _Found(Struct):

@@ -13,6 +13,7 @@ from flowdiag.ingest.envelopes.azure_records import AzureRecords
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
     CloudWatchEvents,
+    CloudWatchExport,
     CloudWatchLines,
     CloudWatchQuery,
     CloudWatchTail,
@@ -98,6 +99,7 @@ _ORDER: tuple[type[Layer], ...] = (
     JournalJson,
     SternJson,
     CloudLogging,
+    CloudWatchExport,
     CloudWatchLines,
     ElasticHits,
     AzureRow,

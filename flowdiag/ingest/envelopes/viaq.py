@@ -50,9 +50,11 @@ class _Record(Struct):
     # {"@timestamp":"2026-01-05T10:00:00.123Z","message":"...","log":{"file":{"path":"/x"},"offset":3},
     #  "host":{"name":"node-1"},"kubernetes":{"pod":{"name":"a"}}}                                       Filebeat 8.15
     # {"date":1767607200.123456,"log":"..."}                           Fluent Bit 3.1, format json_lines, no filter
-    message: str | None = None
+    message: Raw = Raw()
     log: str | _Named | None = None
     structured: Raw = Raw()
+    # {"@timestamp":"...","json":{"flow":{...}},"log":{"file":{"path":"/x"},"offset":3}}     Filebeat 8, parser ndjson
+    json: Raw = Raw()
     processed: Raw = field(default=Raw(), name="log_processed")
     """Fluent Bit's ``Merge_Log_Key`` as the charts of AWS and others have it."""
     # {"@timestamp":"2026-01-05T10:00:00.123Z","event":{"original":"..."}}                       Logstash 8, ECS mode
@@ -138,10 +140,14 @@ class ViaQ(JsonLines[_Record]):
             pod=where.pod or _name(where.ecs_pod) or row.pod,
             container=where.container or _name(where.ecs_container) or row.container,
         )
-        message = record.message if record.message is not None else record.log
+        message = record.log
+        # Where a line of JSON was merged into the object, its own message stands there beside the line.
+        whole = isinstance(message, str) and message.startswith("{")
+        if not whole and bytes(record.message).startswith(b'"'):
+            message = msgspec.json.decode(record.message, type=str)
         if isinstance(message, str):
             return text_rows(message, row)
-        for raw in (record.structured, record.processed):
+        for raw in (record.structured, record.processed, record.json, record.message):
             if bytes(raw).startswith(b"{"):
                 return iter((row._replace(data=one_line(bytes(raw))),))
         original = _original(record.event)

@@ -210,6 +210,9 @@ def _json_event(line: bytes, block: Block, index: int, context: ParseContext) ->
         return ParseWarning(**shared, code="malformed-json", message="not a whole record of the agent")
     shared = frame(around, context, text, _instant(record))
     message = text_of(record, "msg", "message") or ""
+    if not message and ("Flow Info:" in text or ";DIP: " in text):
+        said = "a record in an object that is not known"
+        return ParseWarning(**shared, code="malformed-flow", message=said)
     if message.startswith("Flow Info:"):
         # v1.0.1 to v1.2.1 wrote each value under a key of its own
         if "Src IP" in record:
