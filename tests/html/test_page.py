@@ -29,6 +29,7 @@ from tests.report.sample_reports import (
     SAMPLES_AND_HOSTILE,
     dns_story,
     hostile,
+    mixed,
     pod_end,
     taken_back,
 )
@@ -257,6 +258,18 @@ def test_the_missed_line_of_the_policy_is_marked() -> None:
 
     assert '<span class="missed">▶           name: kube-system</span>' in page
     assert page.count('class="missed"') == 2, "and the port that the second problem missed"
+
+
+def test_two_problems_of_one_code_are_told_apart_in_the_matrix_and_legends_keep_their_words() -> None:
+    """`FD101 FD101` says nothing of which; a title of 110 characters lost a word for the sake of ten."""
+    report = mixed()
+    first = report.problems[0]
+    title = "11 ends in 5 namespaces cannot reach team-24/app-24 on 6 ports: a policy isolates more than it seems to"
+    two = (replace(first, title=title), replace(first, id="p-2"))
+    page = render(replace(report, problems=two))
+
+    assert f'<a href="#p1">1 {first.code}</a> <a href="#p2">2 {first.code}</a>' in page
+    assert f'<a href="#p1">1 {first.code}</a> {title}</li>' in page
 
 
 def test_text_of_the_page_is_escaped_once() -> None:

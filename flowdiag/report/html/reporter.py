@@ -172,7 +172,7 @@ def _environment() -> Any:
     environment.globals["plural"] = plural
     environment.filters["said"] = in_zone
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
-    environment.filters["short"] = lambda text: phrase(text, 100)
+    environment.filters["short"] = lambda text: phrase(text, 240)
     environment.filters["long"] = lambda text: Markup("{}").format(visible(text, 4000))
     environment.filters["record"] = lambda line: Markup("{}").format(visible(record_text(line), 4000))
     return environment
