@@ -158,6 +158,7 @@ _WHOLE: dict[str, KeySource] = {
     "name": lambda facts: facts.name,
     "on-node": lambda facts: facts.node,
     "families": lambda facts: tuple(":" in address for address in facts.addresses),
+    "node-addresses": lambda facts: facts.addresses if facts.kind == "node" else (),
 }
 
 

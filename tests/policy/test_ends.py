@@ -245,6 +245,73 @@ def test_host_network_under_ovn_may_count_as_of_a_namespace():
     assert ask(net_policy("shop", "p", spec), pod_end(host)).allowed is False
 
 
+def _under_ovn(spec, src, dst, *, hosts=None, kinds=(), kind="NetworkPolicy", port=8080):
+    """Ask OVN, where calls of nodes count as of a namespace with the labels `hosts`."""
+    group = "networking.k8s.io" if kind == "NetworkPolicy" else "policy.networking.k8s.io"
+    spaces = {"edge": {"team": "edge"}} | ({} if hosts is None else {"openshift-host-network": hosts})
+    policy = net_policy("shop" if kind == "NetworkPolicy" else None, "p", spec, kind=kind, group=group)
+    state = snapshot(
+        [WEB, ROUTER],
+        [policy],
+        namespaces=spaces,
+        nodes={"n2": Node(name="n2", addresses=("192.168.0.2", "10.128.0.2"))},
+        kinds_seen=frozenset(kinds),
+    )
+    policies = compile_policies(state, dialect=Dialect.OVN)
+    return policies.evaluate(src, dst, "TCP", port).allowed
+
+
+ROUTER = pod("edge", "router", {"app": "router"}, host_network=True, node="n2", ip="192.168.0.2")
+_OVN = (("k8s.ovn.org", "EgressFirewall"),)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "allowed"),
+    [({"policy-group": "host"}, True), ({"policy-group": "none"}, False), (None, None)],
+)
+def test_calls_of_nodes_count_as_of_openshift_s_namespace_for_them(hosts, allowed):
+    """By the labels of that, where it is known; from their own network's address nodes do not call pods."""
+    peer = {"namespaceSelector": {"matchLabels": {"policy-group": "host"}}}
+    spec = {"podSelector": {}, "ingress": [{"from": [peer]}]}
+
+    assert _under_ovn(spec, end("node", name="n2", ip="10.128.0.2"), pod_end(WEB), hosts=hosts) is allowed
+    if allowed:
+        assert _under_ovn(spec, pod_end(ROUTER), pod_end(WEB), hosts=hosts) is None
+        out = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [peer]}]}
+        assert _under_ovn(out, pod_end(WEB), pod_end(ROUTER), hosts=hosts) is None
+
+
+@pytest.mark.parametrize(
+    ("peer", "allowed"),
+    [
+        ({"namespaceSelector": {"matchLabels": {"team": "edge"}}, "podSelector": {}}, True),
+        ({"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "router"}}}, True),
+        ({"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "dns"}}}, False),
+        ({"podSelector": {"matchLabels": {"app": "router"}}}, False),
+    ],
+)
+def test_a_pod_selector_means_host_network_pods_under_ovn_kubernetes(peer, allowed):
+    """By their node's address, which is what is called; to another network over OVN nobody knows."""
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [peer]}]}
+    called = pod_end(ROUTER)
+
+    assert _under_ovn(spec, pod_end(WEB), called, kinds=_OVN) is allowed
+    assert _under_ovn(spec, pod_end(WEB), end("node", name="n2", ip="10.128.0.2"), kinds=_OVN) is False
+    if allowed:
+        assert _under_ovn(spec, pod_end(WEB), called) is None
+
+
+def test_an_admin_policy_never_means_host_network_pods():
+    """Its API says so, and OVN-Kubernetes leaves them out."""
+    spec = {
+        "priority": 1,
+        "subject": {"namespaces": {}},
+        "egress": [{"action": "Deny", "to": [{"namespaces": {}}]}],
+    }
+
+    assert _under_ovn(spec, pod_end(WEB), pod_end(ROUTER), kinds=_OVN, kind="AdminNetworkPolicy") is True
+
+
 def test_connections_between_two_outside_ends_are_no_question():
     """As in `evaluate`."""
     policies = compile_policies(snapshot([WEB]), dialect=Dialect.KUBERNETES)

@@ -4,7 +4,8 @@ Source: network-policy-api v0.1.7 (v1alpha1) and its v1alpha2 types; aws/amazon-
 ``api/v1alpha1/clusternetworkpolicy_types.go``, which has the tiers and actions of v1alpha2, the ports of v1alpha1, no
 nodes, and domain names in rules that pass, too.  Admin policies are tried by ascending
 priority before NetworkPolicy, baseline ones after it and only for pods that no NetworkPolicy selects.
-Selecting isolates nothing: only rules decide.  ``Pass`` leaves the tier.  ``Allow`` is v1alpha1's word and
+Selecting isolates nothing: only rules decide.  Host network pods are never meant, by OVN-Kubernetes either, which lets
+NetworkPolicies mean some.  ``Pass`` leaves the tier.  ``Allow`` is v1alpha1's word and
 ``Accept`` v1alpha2's; each is refused by the other.  Two policies of one priority have no order.
 
 Calico's conversions (``libcalico-go/lib/backend/k8s/conversion/{adminnetworkpolicy,clusternetworkpolicy}.go``, v3.29 to
@@ -123,14 +124,14 @@ def _subject(raw: Any) -> tuple[Matcher, ...]:
     if "namespaces" in raw:
         return (NamespaceSelected(read_selector(raw["namespaces"])),)
     if "pods" in raw:
-        return _pods(raw["pods"], "spec.subject.pods", nodes_unknown=False)
+        return _pods(raw["pods"], "spec.subject.pods")
     raise PolicyError(f"spec.subject.{min(map(str, raw))} is not known")
 
 
-def _pods(raw: Any, path: str, *, nodes_unknown: bool) -> tuple[Matcher, ...]:
+def _pods(raw: Any, path: str) -> tuple[Matcher, ...]:
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
-    matchers: list[Matcher] = [NamespaceSelected(read_selector(raw.get("namespaceSelector")), nodes_unknown)]
+    matchers: list[Matcher] = [NamespaceSelected(read_selector(raw.get("namespaceSelector")))]
     pods = read_selector(raw.get("podSelector"))
     if pods != LabelSelector(()):
         matchers.append(PodSelected(pods))
@@ -213,21 +214,20 @@ def _peer(
         return None
     if len(given) > 1:
         raise PolicyError(f"{path} has more than one of {', '.join(sorted(given))}")
-    nodes_unknown = context.traits.nodes_in_namespace
     if "namespaces" in given:
         gone = [
             each for each in _GONE if isinstance(given["namespaces"], dict) and each in given["namespaces"]
         ]
         if gone:
             return (Undecidable(f"{path}.namespaces.{gone[0]} is no longer part of the API"),)
-        return (NamespaceSelected(read_selector(given["namespaces"]), nodes_unknown),)
+        return (NamespaceSelected(read_selector(given["namespaces"])),)
     if "pods" in given:
         pods = given["pods"]
         inner = pods.get("namespaces") if isinstance(pods, dict) else None
         gone = [each for each in _GONE if isinstance(inner, dict) and each in inner]
         if gone:
             return (Undecidable(f"{path}.pods.namespaces.{gone[0]} is no longer part of the API"),)
-        return _pods(pods, f"{path}.pods", nodes_unknown=nodes_unknown)
+        return _pods(pods, f"{path}.pods")
     if "networks" in given:
         networks = tuple(
             network(each, f"{path}.networks[{index}]")

@@ -29,6 +29,7 @@ from flowdiag.policy.compile.context import (
     unknown_field,
     validity_of,
 )
+from flowdiag.policy.compile.ovn_hosts import nodes_unknown, of_namespaces, of_pods
 from flowdiag.policy.matchers import (
     AddressRange,
     DomainNames,
@@ -192,7 +193,7 @@ def _rule(
                 f".{word}[{index}]",
                 (_domains(peer, f"spec.{path}.{word}[{index}]"),)
                 if names and isinstance(peer, dict) and peer.get(_NAMES) is not None
-                else _peer(peer, f"spec.{path}.{word}[{index}]", namespace, context),
+                else _peer(peer, f"spec.{path}.{word}[{index}]", namespace, direction, context),
             )
             for index, (peer, known) in enumerate(beside(peers, kept))
         )
@@ -211,7 +212,9 @@ def _domains(raw: dict[str, Any], path: str) -> Matcher:
     return DomainNames(tuple(names))
 
 
-def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple[Matcher, ...]:
+def _peer(
+    raw: Any, path: str, namespace: str, direction: Direction, context: CompileContext
+) -> tuple[Matcher, ...]:
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
     # A YAML null is an absent field, so `podSelector:` with nothing after it selects nothing by itself.
@@ -229,13 +232,19 @@ def _peer(raw: Any, path: str, namespace: str, context: CompileContext) -> tuple
     if "namespaceSelector" in given:
         try:
             selector = read_selector(given["namespaceSelector"])
-            matchers.append(NamespaceSelected(selector, context.traits.nodes_in_namespace))
+            matchers.append(
+                NamespaceSelected(selector, nodes_unknown(context))
+                if "podSelector" in given
+                else of_namespaces(selector, direction, context)
+            )
         except SelectorError as error:
             matchers.append(Undecidable(f"{path}.namespaceSelector: {error}"))
     else:
         matchers.append(NamespaceNamed(namespace))
-    matchers.extend(_selected(given.get("podSelector"), f"{path}.podSelector"))
-    return tuple(matchers)
+    if "podSelector" not in given:
+        return tuple(matchers)
+    matchers.extend(_selected(given["podSelector"], f"{path}.podSelector"))
+    return of_pods(tuple(matchers), context)
 
 
 def _ip_block(raw: Any, path: str, context: CompileContext) -> Matcher:
