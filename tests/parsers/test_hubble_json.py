@@ -26,6 +26,7 @@ from flowdiag.parserkit import (
     parse_rfc3339,
 )
 from flowdiag_parsers.hubble.flow_json import HubbleJson
+from tests.parsers.lower_camel_case import camelled
 
 TIME = "2026-04-01T10:00:00.123456789Z"
 FLOW = {
@@ -93,18 +94,6 @@ def test_everything_a_drop_says_is_there():
 def test_bare_flows_and_wrapped_ones_say_the_same():
     """The old format without a wrapper gives the same event."""
     assert flow() == one(FLOW)
-
-
-def camelled(value):
-    """Names re-encoded the way protojson's default does."""
-    if isinstance(value, dict):
-        return {_camel(key): camelled(item) for key, item in value.items()}
-    return [camelled(item) for item in value] if isinstance(value, list) else value
-
-
-def _camel(name):
-    head, *rest = name.split("_")
-    return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def test_camel_case_says_the_same():

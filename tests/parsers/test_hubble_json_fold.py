@@ -11,21 +11,10 @@ from hypothesis import strategies as st
 from flowdiag.parserkit import Block, FlowEvent, GapEvent, ParseContext, Verdict
 from flowdiag.tally import Tally
 from flowdiag_parsers.hubble.flow_json import HubbleJson
+from tests.parsers.lower_camel_case import camelled
 
 NAME = "flows.json"
 PARSER = HubbleJson()
-
-
-def camelled(value):
-    """Names re-encoded in lowerCamelCase."""
-    if isinstance(value, dict):
-        return {_camel(key): camelled(item) for key, item in value.items()}
-    return [camelled(item) for item in value] if isinstance(value, list) else value
-
-
-def _camel(name):
-    head, *rest = name.split("_")
-    return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 ends = st.sampled_from(
