@@ -11,7 +11,7 @@ from flowdiag.cli.options import answer_option
 from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from flowdiag.history import DiffEntry, ReportDiff
     from flowdiag.model.report import Report
@@ -68,6 +68,8 @@ def command(old: str, new: str, **given: Any) -> int:
     for name, report in ((old, before), (new, after)):
         if not report.complete:
             click.echo(f"flowdiag: {name}: made from incomplete input: a problem may be missing", err=True)
+    for text in _not_alike((old, before), (new, after)):
+        say(text)
     scopes = stored_scope(old), stored_scope(new)
     if None not in scopes and scopes[0] != scopes[1]:
         looked = ", ".join(
@@ -78,6 +80,23 @@ def command(old: str, new: str, **given: Any) -> int:
         )
     raise_failed(failed)
     return exit_codes.FINDINGS if fails(_dated(after, found), fail_on) else exit_codes.DONE
+
+
+def _not_alike(old: tuple[str, Report], new: tuple[str, Report]) -> Iterator[str]:
+    """Yield why what is new and gone may be nothing of the sort: two clusters, or the later report first."""
+    from flowdiag.report.redact import is_redacted
+
+    (before, first), (after, second) = old, new
+    clusters = first.cluster.name, second.cluster.name
+    named = None not in clusters and not is_redacted(first) and not is_redacted(second)
+    if named and clusters[0] != clusters[1]:
+        yield (
+            f"these reports are of two clusters: {before} of {clusters[0]}, {after} of {clusters[1]}; what only one of them "
+            "has is neither new nor gone"
+        )
+    begin, end = first.window.since, second.window.until
+    if begin is not None and end is not None and end < begin:
+        yield f"{after} ends before {before} begins: the older report comes first"
 
 
 def _dated(report: Report, found: ReportDiff) -> list[Any]:

@@ -205,10 +205,26 @@ def _run(path: Path, which: int) -> tuple[str, bytes | None]:
     except sqlite3.Error as error:
         raise InputError(f"{path}: not readable as a history: {error}") from error
     if row is None:
+        said = (
+            f"there is no run {which}"
+            if which >= 0
+            else f"there are no {-which} runs that looked at the same"
+        )
         raise InputError(
-            f"{path}: there is no such run", hint="@12 is run 12, @-1 the last, @-2 the one before"
+            f"{path}: {said}",
+            hint=f"{_runs(path)}@NUMBER is a run, @-1 the last, @-2 the one before it",
         )
     return row
+
+
+def _runs(path: Path) -> str:
+    """``it has runs 1 to 61; ``, for a hint."""
+    query = "SELECT CASE min(id) WHEN max(id) THEN 'run ' || max(id) ELSE 'runs ' || min(id) || ' to ' || max(id) END, NULL FROM run WHERE id > ?"
+    try:
+        found = _row(path, "mode=ro", query, 0)
+    except sqlite3.Error:
+        return ""
+    return f"it has {found[0]}; " if found is not None and found[0] else ""
 
 
 def _row(path: Path, how: str, query: str, which: int) -> tuple[str, bytes | None] | None:

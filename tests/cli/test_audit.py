@@ -20,6 +20,8 @@ from two_months import write_day
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.main import _run
+from flowdiag.history.store import read_run
+from flowdiag.report.json_report import json_bytes
 from flowdiag.report.schema import report_schema
 
 INCIDENTS = Path(__file__).resolve().parents[2] / "fixtures" / "incidents"
@@ -401,7 +403,7 @@ def test_show_and_diff_read_a_history(audit, tmp_path, capfd):
     diff = json.loads(capfd.readouterr().out)
     assert [len(diff[word]) for word in ("new", "known", "gone")] == [0, 3, 0]
     assert _run(["show", f"{history}@9"], "flowdiag") == exit_codes.INPUT
-    assert "no such run" in capfd.readouterr().err
+    assert f"{history}: there is no run 9\n  it has runs 1 to 2; " in capfd.readouterr().err
 
 
 def test_diff_says_that_two_runs_looked_at_different_things(audit, tmp_path, capfd):
@@ -415,6 +417,28 @@ def test_diff_says_that_two_runs_looked_at_different_things(audit, tmp_path, cap
     _run(["diff", f"{history}@2", str(history)], "flowdiag")
 
     assert f"did not look at the same: {history}@1 at namespace=backend, {history}@2 at everything" in apart
+    assert not capfd.readouterr().err
+
+
+def test_diff_says_that_reports_are_of_two_clusters_or_the_wrong_way_round(audit, tmp_path, capfd):
+    """All of the one cluster was "gone" and all of the other "new", without a word; a redacted name is no other one."""
+    audit(DENY)
+    history = tmp_path / "history.db"
+    run = json.loads(json_bytes(read_run(history)))
+    late = {"since": "2126-03-17T14:00:00.000000000Z", "until": "2126-03-17T15:00:00.000000000Z"}
+    other, hidden = ({**run, "cluster": {**run["cluster"], "name": name}} for name in ("other", "cluster-r1"))
+    hidden["warnings"] = [{"code": "redacted", "message": "", "input": None, "line": None}]
+    for name, report in (("other", {**other, "window": late}), ("hidden", hidden)):
+        (tmp_path / name).write_text(json.dumps(report))
+    capfd.readouterr()
+
+    _run(["diff", str(tmp_path / "other"), str(history)], "flowdiag")
+    said = " ".join(capfd.readouterr().err.split())
+    _run(["diff", str(tmp_path / "hidden"), str(history)], "flowdiag")
+
+    assert "these reports are of two clusters: " in said
+    assert f"{history} of {run['cluster']['name']}; what only one of them has is neither new nor gone" in said
+    assert f"{history} ends before {tmp_path / 'other'} begins: the older report comes first" in said
     assert not capfd.readouterr().err
 
 

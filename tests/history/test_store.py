@@ -444,7 +444,7 @@ class TestReading:
 
         assert read_run(path).created == read_run(path, 3).created == empty().created
         assert read_run(path, -2).created == read_run(path, 2).created
-        with pytest.raises(InputError, match="no such run"):
+        with pytest.raises(InputError, match="there is no run 9"):
             read_run(path, 9)
 
     def test_the_run_before_is_the_last_ones_own(self, path):
@@ -454,7 +454,7 @@ class TestReading:
 
         assert read_run(path, -2).created == mixed().created
         assert scope_of_run(path, -1) == scope_of_run(path, 2) == "b"
-        with pytest.raises(InputError, match="no such run"):
+        with pytest.raises(InputError, match="there are no 3 runs that looked at the same"):
             read_run(path, -3)
 
     @pytest.mark.parametrize("name", ["SQLITE_READONLY", "SQLITE_CANTOPEN"])

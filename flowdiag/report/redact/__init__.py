@@ -1,5 +1,5 @@
 """Reports without anybody's names, to be sent outside."""
 
-from flowdiag.report.redact.walk import redact
+from flowdiag.report.redact.walk import is_redacted, redact
 
-__all__ = ["redact"]
+__all__ = ["is_redacted", "redact"]

@@ -31,7 +31,7 @@ from flowdiag.report.redact.text import Texts
 from flowdiag.report.redact.tokens import Tokens
 from flowdiag.report.redact.words import ENTITIES, is_number
 
-__all__ = ["redact"]
+__all__ = ["is_redacted", "redact"]
 
 _NAMES = {
     "namespace": "ns",
@@ -85,7 +85,7 @@ def redact(report: Report) -> Report:
     The tokens of a report that says it was redacted already stay, if all its names are tokens; in any other one they are
     somebody's names.  Anybody may have written that warning: where another name is left in it, it is not true.
     """
-    again = any(warning.code == _REDACTED for warning in report.warnings)
+    again = is_redacted(report)
     if again:
         report = replace(report, warnings=tuple(one for one in report.warnings if one.code != _REDACTED))
     report = replace(report, warnings=tuple(map(_without_hint, report.warnings)))
@@ -98,6 +98,11 @@ def redact(report: Report) -> Report:
     hidden: Report = msgspec.convert(shown, Report)
     mark = general_warning(_REDACTED, _MARK_TEXT)
     return replace(hidden, warnings=(mark, *hidden.warnings))
+
+
+def is_redacted(report: Report) -> bool:
+    """Whether a report says that its names are tokens."""
+    return any(warning.code == _REDACTED for warning in report.warnings)
 
 
 def _without_hint(warning: ReportWarning) -> ReportWarning:
