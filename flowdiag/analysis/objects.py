@@ -42,6 +42,7 @@ _NAMED = 3
 _LOST = frozenset({"corrupt", "document-too-large", "needs-zstandard", "truncated", "unreadable"})
 """Problems of files after which objects are missing, where a file is one of objects."""
 _NAMED_SO = re.compile(r"\.(?:ya?ml|json)(?:\.[a-z0-9]{1,4})?$", re.IGNORECASE)
+_YAML = re.compile(r"\.ya?ml(?:\.[a-z0-9]{1,4})?$", re.IGNORECASE)
 
 
 class StateInputs(Struct, kw_only=True):
@@ -84,6 +85,8 @@ def read_state(
             for p in problems
             if p.path in named
             or stands_for_objects(p.message)
+            # An empty file is what kubectl leaves where it was refused; of another name it may be any log.
+            or (p.code == "empty" and _YAML.search(p.path))
             or not (p.code in ("unknown-format", "empty") or is_document(p))
         ]
         told = {problem.path for problem in problems}
