@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from flowdiag.ingest.ahead import Ahead, has_core_to_spare
@@ -13,6 +13,7 @@ from flowdiag.ingest.detection import DOCUMENT_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document, longest_line
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
+from flowdiag.ingest.own_reading import own_reading_of
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -21,7 +22,7 @@ from flowdiag.ingest.records import RecordCutter, RecordStart, piece
 from flowdiag.ingest.remote import open_raw, why_cut
 from flowdiag.ingest.skim import SKIMMING_BYTES, leaves_out_lines, skim_of, skimmed
 from flowdiag.ingest.streams import Over, Readable
-from flowdiag.parserkit import Block, ParseContext
+from flowdiag.parserkit import Block, FlowSink, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["blocks"]
@@ -42,6 +43,7 @@ def blocks(
     counted: Callable[[int], None] | None = None,
     owners: Owners | None = None,
     ahead: bool = False,
+    sink: Callable[[], FlowSink] | None = None,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -55,10 +57,22 @@ def blocks(
         counted: told the newlines of each run of lines that is read; of documents none.
         owners: of the input's lines, where several read it: the same for each of them saves asking again.
         ahead: a second core may be used.
+        sink: gives what the parser's ``fold`` gets, where each block is folded before the next is asked for; then it may
+            read by itself.
 
     A damaged stream gives what came before the damage.
     """
-    read = _read(part, parser, context, problems, read_bytes, progress, counted, owners, ahead=ahead)
+    own = None if sink is None else own_reading_of(part, parser, sink)
+    stream = None
+    if own is not None:
+        stream = own.stream
+        with ExitStack() as opened:
+            opened.enter_context(closing(stream))
+            yield from own.blocks(progress=progress, counted=counted)
+            opened.pop_all()
+        progress = _behind(progress, own.rest.start - part.start)
+        part = own.rest
+    read = _read(part, parser, context, problems, read_bytes, progress, counted, owners, stream, ahead=ahead)
     with closing(read):
         rows: Iterator[Rows] = read
         starts: RecordStart | None = getattr(parser, "record_start", None)
@@ -78,14 +92,15 @@ def _read(
     progress: Callable[[int], None] | None,
     counted: Callable[[int], None] | None,
     owners: Owners | None,
+    stream: Readable | None,
     *,
     ahead: bool,
 ) -> Generator[Rows]:
-    """The lines: what the extension finds, and behind it what is read in Python."""
-    skim = skim_of(part, parser)
-    stream: Readable
+    """The lines: what the extension finds, and behind it what is read in Python, from `stream` where it is open already."""
+    skim = skim_of(part, parser) if stream is None else None
     try:
-        stream = _opened(part) if skim is None else skim.stream
+        if stream is None:
+            stream = _opened(part) if skim is None else skim.stream
     except OSError as error:
         problems.append(InputProblem(part.source.name, "unreadable", error.strerror or str(error)))
         return

@@ -12,11 +12,12 @@ import msgspec
 from flowdiag.ingest.among import Owners
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.cut_objects import cut_objects
+from flowdiag.ingest.own_reading import may_read_itself
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
-from flowdiag.parserkit import Block, ParseContext
+from flowdiag.parserkit import Block, FlowSink, ParseContext
 from flowdiag.parserkit.promises import BrokenPromiseError
 from flowdiag.tally import Tally
 
@@ -81,7 +82,7 @@ def fold_all(
         PluginError: a part's parser does not load here.
     """
 
-    def found() -> Iterator[tuple[_Reading, Block]]:
+    def found() -> Iterator[tuple[_Reading, Block | None]]:
         several: tuple[str, tuple[str, ...]] | None = None
         owners: Owners | None = None
         for part in parts:
@@ -89,7 +90,10 @@ def fold_all(
             if several != (part.source.path, part.among):
                 several = part.source.path, part.among
                 owners = Owners([parser_named(name) for name in part.among])
-            reading = _Reading(part, problems, pace.inside(part), ahead=ahead, owners=owners)
+            reading = _Reading(part, problems, pace.inside(part), ahead=ahead, owners=owners, tally=tally)
+            if reading.sink is not None:
+                # It looks at what is known, so what was begun is folded before.
+                yield reading, None
             for block in reading.blocks():
                 yield reading, block
             pace.done(part)
@@ -109,6 +113,7 @@ class _Reading:
         counted: Callable[[int], None] | None = None,
         ahead: bool = False,
         owners: Owners | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._part = part
         self._problems = problems
@@ -124,6 +129,10 @@ class _Reading:
         self.context.keep_raw = True
         self.failed = False
         """Whether the rest of it is given up."""
+        self.sink: Callable[[], FlowSink] | None = None
+        """For a parser that may read the part itself: then each block is folded before the next is asked for."""
+        if tally is not None and ahead and may_read_itself(part, self.parser):
+            self.sink = lambda: tally.sink(self.parser.name, self.context.input)
 
     def blocks(self) -> Iterator[Block]:
         """Its blocks in order, up to where it failed."""
@@ -139,6 +148,7 @@ class _Reading:
                 counted=self._counted,
                 owners=self._owners,
                 ahead=self._ahead,
+                sink=self.sink,
             ):
                 yield block
                 if self.failed:
@@ -153,7 +163,7 @@ class _Reading:
         self.failed = True
 
 
-def _fold(tally: Tally, found: Iterator[tuple[_Reading, Block]]) -> None:
+def _fold(tally: Tally, found: Iterator[tuple[_Reading, Block | None]]) -> None:
     was_enabled = gc.isenabled()
     # Nothing folded is cyclic; looking for cycles among millions of live counters costs 3 to 8 %.
     gc.disable()
@@ -170,19 +180,25 @@ def _fold(tally: Tally, found: Iterator[tuple[_Reading, Block]]) -> None:
 
 
 def _begun(
-    found: Iterator[tuple[_Reading, Block]], tally: Tally
+    found: Iterator[tuple[_Reading, Block | None]], tally: Tally
 ) -> Iterator[tuple[_Reading, Block, Exception | None]]:
     """Blocks in order, of each of which its parser was told while it had others to do, and what it raised then.
 
-    The next file is begun while the last blocks of one are folded: of small files each has one.
+    The next file is begun while the last blocks of one are folded: of small files each has one.  ``None`` has what was
+    begun folded.
     """
     waiting: deque[tuple[_Reading, Block, Exception | None]] = deque()
     for reading, block in found:
+        if block is None:
+            yield from waiting
+            waiting.clear()
+            continue
         error = None
-        if reading.able and _is_folded(block, reading.parser):
+        able = reading.able and block.found is None
+        if able and _is_folded(block, reading.parser):
             error = _raised_by(Tally.expect, tally, reading.parser, block, reading.context)
         waiting.append((reading, block, error))
-        while len(waiting) > (_AHEAD if reading.able else 0):
+        while len(waiting) > (_AHEAD if able else 0):
             yield waiting.popleft()
     yield from waiting
 

@@ -35,7 +35,7 @@ from flowdiag.model.time import (
     parse_rfc3339,
     rfc3339,
 )
-from flowdiag.parserkit.block import Block, Envelope, LineEnvelope, ParseContext, part_of
+from flowdiag.parserkit.block import Block, Envelope, FileLines, LineEnvelope, ParseContext, part_of
 from flowdiag.parserkit.framing import Frame, frame, line_warning
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
@@ -111,6 +111,7 @@ __all__ = [
     "Entry",
     "Envelope",
     "Event",
+    "FileLines",
     "FlowEvent",
     "FlowShape",
     "FlowSink",

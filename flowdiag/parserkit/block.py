@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
 from flowdiag.model.event import TimeSource
 
-__all__ = ["Block", "Envelope", "LineEnvelope", "ParseContext", "part_of"]
+__all__ = ["Block", "Envelope", "FileLines", "LineEnvelope", "ParseContext", "part_of"]
 
 
 class LineEnvelope(Struct, frozen=True, kw_only=True):
@@ -61,6 +61,8 @@ class Block(Struct, frozen=True, kw_only=True):
     envelope: Envelope | None = None
     last: bool = False
     """The input ends with this block: a last line without its newline may have been cut off."""
+    found: Any = None
+    """What the parser found as it read the file itself (`FileLines`), for its ``fold``."""
 
     def of_line(self, index: int) -> LineEnvelope:
         """What is known around the line with this index in the block, from 0."""
@@ -76,6 +78,21 @@ class Block(Struct, frozen=True, kw_only=True):
             container=columns.container[index] if columns.container else None,
             year_inferred=columns.year_inferred,
         )
+
+
+class FileLines(NamedTuple):
+    """Lines that a parser read itself (`Parser`, ``read_file``)."""
+
+    data: bytes
+    """Those that its ``fold`` has to look at, whole."""
+    before: Sequence[int]
+    """How many lines stand before each, among all that were read since the last time."""
+    newlines: int
+    """How many these are."""
+    place: int
+    """Byte of the file where the line begins that comes next."""
+    found: object
+    """For ``fold``; not ``None``."""
 
 
 class ParseContext(Struct, kw_only=True):

@@ -37,7 +37,9 @@ class ForeignParser:
         self.name: str = parser.name
 
     def __getattr__(self, word: str) -> Any:
-        if word == "_parser":  # Copying asks for attributes before `__init__` has set any.
+        # Copying asks for attributes before `__init__` has set any; and nobody can see which lines of a file a stranger
+        # leaves out.
+        if word in ("_parser", "read_file"):
             raise AttributeError(word)
         found = getattr(self._parser, word)
         return self._guarded(found, word) if word in _CALLED else found

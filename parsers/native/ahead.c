@@ -1,10 +1,12 @@
 #define PY_SSIZE_T_CLEAN
 #include "ahead.h"
 
+#include <errno.h>
+
 void job_freed(struct job *job)
 {
-    freed(&job->counted);
-    Py_DECREF(job->given);
+    stretch_freed(&job->stretch);
+    Py_XDECREF(job->given);
     free(job);
 }
 
@@ -19,6 +21,12 @@ int ahead_is_elsewhere(const struct ahead *ahead)
 int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
 {
     (void)ahead, (void)known, (void)given, (void)text, (void)size, (void)bare;
+    return 0;
+}
+
+int ahead_read(struct ahead **ahead, struct known *known, struct reading *reading, size_t most)
+{
+    (void)ahead, (void)known, (void)reading, (void)most;
     return 0;
 }
 
@@ -59,7 +67,11 @@ static void *in_thread(void *given)
             break;
         struct job *job = ahead->at;
         pthread_mutex_unlock(&ahead->lock);
-        job->out_of_memory = !count_lines(ahead->known, job->text, job->size, job->bare, &job->counted);
+        struct stretch *stretch = &job->stretch;
+        if (job->reading)
+            read_on(job->reading, ahead->known, (size_t)job->size, stretch);
+        else if (!count_lines(ahead->known, job->text, job->size, stretch->bare, &stretch->counted))
+            stretch->error = ENOMEM;
         pthread_mutex_lock(&ahead->lock);
         ahead->at = job->next;
         pthread_cond_signal(&ahead->done);
@@ -102,7 +114,8 @@ static struct ahead *started(struct known *known)
     return NULL;
 }
 
-int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
+/* Put a copy of a job behind the others. */
+static int put_behind(struct ahead **ahead, struct known *known, struct job given)
 {
     if (!*ahead)
         *ahead = started(known);
@@ -110,9 +123,9 @@ int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, cons
     struct job *job = self && !ahead_is_elsewhere(self) ? malloc(sizeof *job) : NULL;
     if (!job)
         return 0;
-    *job = (struct job){.given = given, .text = text, .size = size, .bare = bare};
-    fresh(&job->counted);
-    Py_INCREF(given);
+    *job = given;
+    fresh(&job->stretch.counted);
+    Py_XINCREF(job->given);
     pthread_mutex_lock(&self->lock);
     *self->last = job;
     self->last = &job->next;
@@ -121,6 +134,16 @@ int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, cons
     pthread_cond_signal(&self->more);
     pthread_mutex_unlock(&self->lock);
     return 1;
+}
+
+int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare)
+{
+    return put_behind(ahead, known, (struct job){.given = given, .text = text, .size = size, .stretch = {.bare = bare}});
+}
+
+int ahead_read(struct ahead **ahead, struct known *known, struct reading *reading, size_t most)
+{
+    return put_behind(ahead, known, (struct job){.reading = reading, .size = (Py_ssize_t)most});
 }
 
 struct job *ahead_first(struct ahead *self)

@@ -1,19 +1,18 @@
-/* A thread that counts texts ahead of whoever reads what it leaves of them. */
+/* A thread that counts texts, or reads a file and counts its lines, ahead of whoever reads what it leaves of them. */
 
 #ifndef FLOWDIAG_AHEAD_H
 #define FLOWDIAG_AHEAD_H
 
-#include "counted.h"
+#include "reading.h"
 
-/* A text that is being counted. */
+/* A text that is being counted, or a stretch of a file. */
 struct job {
     struct job *next;
-    PyObject *given; /* whose text it is */
+    PyObject *given; /* whose text it is; NULL for a stretch */
     const char *text;
-    Py_ssize_t size;
-    int bare;
-    struct counted counted;
-    int out_of_memory;
+    Py_ssize_t size;         /* of a stretch: about how much to read */
+    struct reading *reading; /* what it is a stretch of; NULL for a text */
+    struct stretch stretch;  /* of a text `counted`, `bare` and `error` alone */
 };
 
 struct ahead;
@@ -24,6 +23,9 @@ int ahead_is_elsewhere(const struct ahead *ahead);
 /* Put a text behind those that are to be counted, and begin `*ahead` if there is none; 0 where it cannot be, for want of
    memory or of threads. */
 int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, const char *text, Py_ssize_t size, int bare);
+
+/* The same of a stretch of a file, which must stay until it is counted and let go of. */
+int ahead_read(struct ahead **ahead, struct known *known, struct reading *reading, size_t most);
 
 /* The first of them, counted, for the caller to let go of; NULL where there is none.  Waits for it without Python's
    lock. */

@@ -75,16 +75,17 @@ static int asked_rest(void *who, struct line *line)
     return asking->kind != NULL;
 }
 
-static int answered(struct rows *answers, const char *text, const struct line *line)
+/* `offset` is that of the line, which begins at `begin`. */
+static int answered(struct rows *answers, const char *begin, int64_t offset, const struct line *line)
 {
     int64_t *row = row_of(answers, ANSWER + 2 * line->answer_count);
     if (!row)
         return 0;
-    const int64_t said[ANSWER] = {line->time, line->ttl, line->query.at - text, (int64_t)line->query.size,
+    const int64_t said[ANSWER] = {line->time, line->ttl, offset + (line->query.at - begin), (int64_t)line->query.size,
                                   line->answer_count};
     memcpy(row, said, sizeof said);
     for (int i = 0; i < line->answer_count; i++) {
-        row[ANSWER + 2 * i] = line->answers[i].at - text;
+        row[ANSWER + 2 * i] = offset + (line->answers[i].at - begin);
         row[ANSWER + 2 * i + 1] = (int64_t)line->answers[i].size;
     }
     return 1;
@@ -95,18 +96,19 @@ int leave_line(const int64_t place[PLACE], struct counted *c)
     int64_t *row = row_of(&c->left, PLACE);
     if (row)
         memcpy(row, place, PLACE * sizeof *place);
-    return row != NULL;
+    return row ? LEFT : NO_MEMORY;
 }
 
-int count_line(struct known *known, const char *text, int bare, const int64_t place[PLACE], struct counted *c)
+int count_line(struct known *known, const char *begin, const char *end, int bare, const int64_t place[PLACE],
+               struct counted *c)
 {
     struct line line;
     struct asking asking = {known, NULL};
-    if (!walk(text + place[0], text + place[1], bare, asked_end, asked_rest, &asking, &line))
-        return leave_line(place, c) - 1;
+    if (!walk(begin, end, bare, asked_end, asked_rest, &asking, &line))
+        return leave_line(place, c);
     int32_t source = line.source_number, destination = line.destination_number;
     if (source == UNKNOWN || destination == UNKNOWN || (source & destination & BARE_BIT))
-        return leave_line(place, c) - 1;
+        return leave_line(place, c);
     struct kind *kind = asking.kind || asked_rest(&asking, &line) ? asking.kind : NULL;
     struct span node = {NULL, 0};
     struct line apart;
@@ -115,7 +117,7 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
     else
         node.at = NULL;
     if (!kind)
-        return leave_line(place, c) - 1;
+        return leave_line(place, c);
     source &= ~BARE_BIT;
     destination &= ~BARE_BIT;
     int32_t port = line.destination_port, other_port = line.source_port;
@@ -129,37 +131,38 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
     source = find_served(known, source, kind->source_service);
     destination = find_served(known, destination, kind->destination_service);
     if (source < 0 || destination < 0)
-        return leave_line(place, c) - 1;
-    if (line.answer_count && line.query.size && !answered(&c->answers, text, &line))
-        return -1;
+        return leave_line(place, c);
+    int said = line.answer_count && line.query.size;
+    if (said && !answered(&c->answers, begin, place[0], &line))
+        return NO_MEMORY;
     c->first = line.time < c->first ? line.time : c->first;
     c->last = line.time > c->last ? line.time : c->last;
     int32_t lane = kind->number < 0 && !node.at ? find_lane(known, source, destination, port, ~kind->number) : UNKNOWN;
     if (lane >= 0) {
         int64_t *row = row_of(&c->hits, HIT);
         if (!row)
-            return -1;
+            return NO_MEMORY;
         memcpy(row, place, PLACE * sizeof *place);
-        const int64_t said[] = {lane, line.time, other_port ? other_port : -1, kind->flags};
-        memcpy(row + PLACE, said, sizeof said);
-        return 1;
+        const int64_t numbers[] = {lane, line.time, other_port ? other_port : -1, kind->flags};
+        memcpy(row + PLACE, numbers, sizeof numbers);
+        return HANDED_OVER;
     }
     if (kind->number < 0 || node.at) {
         int64_t *row = node.at ? row_of(&c->akin, AKIN) : row_of(&c->laned, LANED);
         if (!row)
-            return -1;
+            return NO_MEMORY;
         memcpy(row, place, PLACE * sizeof *place);
         const int64_t number = node.at ? kind->number : ~kind->number;
-        const int64_t said[] = {source, destination, port, other_port, number, line.time};
-        memcpy(row + PLACE, said, sizeof said);
+        const int64_t numbers[] = {source, destination, port, other_port, number, line.time};
+        memcpy(row + PLACE, numbers, sizeof numbers);
         if (node.at) {
-            row[LANED] = node.at - text;
+            row[LANED] = place[0] + (node.at - begin);
             row[LANED + 1] = (int64_t)node.size;
         }
-        return 1;
+        return HANDED_OVER;
     }
     if (!room_for_one(c))
-        return -1;
+        return NO_MEMORY;
     c->sources[c->taken] = source;
     c->destinations[c->taken] = destination;
     c->ports[c->taken] = port ? port : -1;
@@ -167,23 +170,23 @@ int count_line(struct known *known, const char *text, int bare, const int64_t pl
     c->times[c->taken] = line.time;
     c->flags[c->taken] = kind->flags;
     c->taken++;
-    return 1;
+    return said ? HANDED_OVER : COUNTED;
 }
 
 int count_lines(struct known *known, const char *text, Py_ssize_t size, int bare, struct counted *c)
 {
     int64_t lines = 0;
     for (const char *at = text, *behind = text + size; at < behind; lines++) {
-        const char *newline = memchr(at, '\n', (size_t)(behind - at));
-        const int64_t place[PLACE] = {at - text, (newline ? newline : behind) - text, lines};
+        const char *newline = memchr(at, '\n', (size_t)(behind - at)), *end = newline ? newline : behind;
+        const int64_t place[PLACE] = {at - text, end - text, lines};
         int result;
         if (newline) {
             begin_scanning(&known->guard);
-            result = count_line(known, text, bare, place, c);
+            result = count_line(known, at, end, bare, place, c);
             end_scanning(&known->guard);
         } else
-            result = leave_line(place, c) - 1;
-        if (result < 0)
+            result = leave_line(place, c);
+        if (result == NO_MEMORY)
             return 0;
         at = newline ? newline + 1 : behind;
     }

@@ -30,11 +30,16 @@ struct counted {
 void fresh(struct counted *counted);
 void freed(struct counted *counted);
 
-/* Count a line of `text` that has a newline: 1; or put it among those that are left: 0.  -1 where there is no memory.
-   For the thread that teaches; any other asks between `begin_scanning` and `end_scanning`. */
-int count_line(struct known *known, const char *text, int bare, const int64_t place[PLACE], struct counted *counted);
+/* What was done with a line: nothing for want of memory; it was put among those that are left; something of it is given
+   by where it stands; all of it is in the columns. */
+enum { NO_MEMORY = -1, LEFT, HANDED_OVER, COUNTED };
 
-/* Put a line among those that are left; 0 where there is no memory. */
+/* Count a line that has a newline, or put it among those that are left; `place` is what is said of where it stands.
+   For the thread that teaches; any other asks between `begin_scanning` and `end_scanning`. */
+int count_line(struct known *known, const char *begin, const char *end, int bare, const int64_t place[PLACE],
+               struct counted *counted);
+
+/* Put a line among those that are left: LEFT, or NO_MEMORY. */
 int leave_line(const int64_t place[PLACE], struct counted *counted);
 
 /* Count the lines of a text, in any thread; 0 where there is no memory.  Wants nothing of Python's. */

@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,21 +68,21 @@ static PyObject *again(PyObject *object, PyObject *args)
         int64_t place[PLACE];
         Py_ssize_t rows = places.len / (Py_ssize_t)sizeof place, row = at < 0 ? rows : at;
         at = row;
-        int taken = 0;
-        while (row < rows && taken >= 0 && most > 0) {
+        int taken = LEFT;
+        while (row < rows && taken != NO_MEMORY && most > 0) {
             memcpy(place, (const char *)places.buf + row++ * (Py_ssize_t)sizeof place, sizeof place);
             int64_t begin = place[0], end = place[1];
             if (begin < 0 || begin > end || end > size) {
                 PyErr_SetString(PyExc_ValueError, "a line is not where it is said to be");
-                taken = -1;
+                taken = NO_MEMORY;
             } else if (end < size && data[end] == '\n')
-                taken = count_line(&((Scanner *)object)->known, data, bare, place, &c);
+                taken = count_line(&((Scanner *)object)->known, data + begin, data + end, bare, place, &c);
             else
                 /* A last line without a newline is left as it was. */
-                taken = leave_line(place, &c) - 1;
-            most -= taken == 0;
+                taken = leave_line(place, &c);
+            most -= taken == LEFT;
         }
-        if (taken >= 0)
+        if (taken != NO_MEMORY)
             result = Py_BuildValue("(nN)", row - at, told(&c, data));
         else if (!PyErr_Occurred())
             PyErr_NoMemory();
@@ -109,15 +110,104 @@ static PyObject *begin(PyObject *object, PyObject *args)
 
 PyDoc_STRVAR(finish_doc, "finish() -> as scan\n\n"
                          "Wait for the first of what `begin` was given and was not asked for yet; None where there is none,\n"
-                         "and in a fork of the process that began it.");
+                         "where it is of a file's, and in a fork of the process that began it.");
 
 static PyObject *finish(PyObject *object, PyObject *ignored)
 {
     (void)ignored;
     struct job *job = ahead_first(((Scanner *)object)->ahead);
+    if (!job || job->reading) {
+        if (job)
+            job_freed(job);
+        Py_RETURN_NONE;
+    }
+    PyObject *result = job->stretch.error ? PyErr_NoMemory() : told(&job->stretch.counted, job->text);
+    job_freed(job);
+    return result;
+}
+
+/* -- reading a file ---------------------------------------------------------------------------------------------- */
+
+/* Let go of the file, and of what was not asked for. */
+static void reading_closed(Scanner *self)
+{
+    for (struct job *job; self->reading && (job = ahead_first(self->ahead)) != NULL;)
+        job_freed(job);
+    reading_ended(self->reading);
+    self->reading = NULL;
+}
+
+PyDoc_STRVAR(open_doc, "open(file, start, end)\n\n"
+                       "Have lines of a file read from now on, by its descriptor, from `start`, where one begins, up to\n"
+                       "`end`, -1 for its own.  What was begun before is let go of.\n\n"
+                       "Raises OSError where there is no descriptor left, or no memory.");
+
+static PyObject *open_file(PyObject *object, PyObject *args)
+{
+    Scanner *self = (Scanner *)object;
+    int file;
+    long long start, end;
+    if (!PyArg_ParseTuple(args, "iLL", &file, &start, &end))
+        return NULL;
+    reading_closed(self);
+    self->reading = reading_begun(file, start, end);
+    if (!self->reading)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(close_doc, "close()\n\nLet go of the file, and of all that was begun.");
+
+static PyObject *close_file(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    reading_closed((Scanner *)object);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(go_on_doc, "go_on(most) -> bool\n\n"
+                        "Have the thread read and scan some `most` more bytes; `read` says what it took.  False where no file\n"
+                        "is open, or there is no thread, as for `begin`.");
+
+static PyObject *go_on(PyObject *object, PyObject *args)
+{
+    Scanner *self = (Scanner *)object;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "n", &most))
+        return NULL;
+    return PyBool_FromLong(self->reading && most > 0 &&
+                           ahead_read(&self->ahead, &self->known, self->reading, (size_t)most));
+}
+
+PyDoc_STRVAR(read_doc, "read() -> (lines, numbers, place, newlines, bare, over, as scan)\n\n"
+                       "Wait for the first of what `go_on` began; None where there is none, and in a fork of the process that\n"
+                       "began it.  `lines` are those of which something is given by where they stand among them; `numbers` are\n"
+                       "64-bit: how many lines stand before each in what was read.  `place` is where the line begins that\n"
+                       "comes next, and `newlines` how many lines there were before it.  `bare` is how they were scanned.\n"
+                       "`over` says that no more can be read so: the end, a last line without a newline, or a line that is not\n"
+                       "known and has a NUL or a byte order mark, or is of more than a megabyte, comes next.\n\n"
+                       "Raises OSError where the file cannot be read.");
+
+static PyObject *read_file(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    struct job *job;
+    while ((job = ahead_first(((Scanner *)object)->ahead)) != NULL && !job->reading)
+        job_freed(job); /* a text that was begun, and that nobody came to */
     if (!job)
         Py_RETURN_NONE;
-    PyObject *result = job->out_of_memory ? PyErr_NoMemory() : told(&job->counted, job->text);
+    struct stretch *stretch = &job->stretch;
+    const char *text = stretch->text.at ? stretch->text.at : "", *numbers = stretch->numbers.at ? stretch->numbers.at : "";
+    PyObject *result = NULL;
+    if (stretch->error == ENOMEM)
+        PyErr_NoMemory();
+    else if (stretch->error) {
+        errno = stretch->error;
+        PyErr_SetFromErrno(PyExc_OSError);
+    } else
+        result = Py_BuildValue("(y#y#LLNNN)", text, (Py_ssize_t)stretch->text.used, numbers,
+                               (Py_ssize_t)stretch->numbers.used, (long long)stretch->next, (long long)stretch->newlines,
+                               PyBool_FromLong(stretch->bare), PyBool_FromLong(stretch->over), told(&stretch->counted, text));
     job_freed(job);
     return result;
 }
@@ -158,6 +248,7 @@ static void scanner_dealloc(PyObject *object)
     Scanner *self = (Scanner *)object;
     PyTypeObject *type = Py_TYPE(object);
     ahead_ended(self->ahead);
+    reading_ended(self->reading);
     forgotten(&self->known, released);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
@@ -175,6 +266,10 @@ static PyMethodDef methods[] = {
     {"again", again, METH_VARARGS, again_doc},
     {"begin", begin, METH_VARARGS, begin_doc},
     {"finish", finish, METH_NOARGS, finish_doc},
+    {"open", open_file, METH_VARARGS, open_doc},
+    {"go_on", go_on, METH_VARARGS, go_on_doc},
+    {"read", read_file, METH_NOARGS, read_doc},
+    {"close", close_file, METH_NOARGS, close_doc},
     {"meet", meet, METH_VARARGS, meet_doc},
     {"learn", learn, METH_VARARGS, learn_doc},
     {"adopt", adopt, METH_VARARGS, adopt_doc},
@@ -221,7 +316,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
         PyModule_AddFunctions(made, form_functions) < 0 ||
-        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 11) < 0) {
+        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 12) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

@@ -11,6 +11,7 @@ typedef struct {
     PyObject_HEAD
     struct known known;
     struct ahead *ahead;
+    struct reading *reading; /* a file that its thread reads; NULL for none */
 } Scanner;
 
 /* What it knows, for whoever takes turns with its thread. */

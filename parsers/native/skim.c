@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block.h"
+#include "bytes.h"
 #include "marks.h"
 #include "search.h"
 
@@ -25,32 +27,10 @@ PyMethodDef skim_functions[] = {{NULL, NULL, 0, NULL}};
 
 enum {
     READ = 1 << 18,         /* bytes at a time: what a core's cache holds while it is searched */
-    LONGEST = 1 << 20,      /* bytes of a line that is taken */
     /* When it returns, so that whoever waits hears how far it is, and can be interrupted: */
     MOST_READ = 64 << 20,   /* bytes, some twenty milliseconds of what is in memory */
     MOST_MS = 100,          /* of a disk that is slow */
 };
-
-/* Bytes that grow. */
-struct bytes {
-    char *at;
-    size_t used, room;
-};
-
-static int put(struct bytes *bytes, const void *data, size_t size)
-{
-    if (bytes->used + size > bytes->room) {
-        size_t room = 2 * (bytes->used + size);
-        char *at = realloc(bytes->at, room);
-        if (!at)
-            return 0;
-        bytes->at = at;
-        bytes->room = room;
-    }
-    memcpy(bytes->at + bytes->used, data, size);
-    bytes->used += size;
-    return 1;
-}
 
 struct skimming {
     int file;
@@ -80,15 +60,6 @@ static int take_lines(struct skimming *s, const char *begin, const char *stop, i
     return 1;
 }
 
-/* The last newline of some bytes, NULL for none. */
-static const char *last_newline(const char *begin, const char *end)
-{
-    while (end > begin)
-        if (*--end == '\n')
-            return end;
-    return NULL;
-}
-
 /* Whether a byte order mark stands there, or a NUL, of bytes of which one is a NUL or 0xef. */
 static int is_for_python(const char *at, const char *end)
 {
@@ -107,14 +78,6 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* How many bytes to read at a place: none where the end is there, or before it. */
-static size_t wanted_at(const struct skimming *s, int64_t place)
-{
-    if (s->end < 0 || s->end - place > READ)
-        return READ;
-    return s->end > place ? (size_t)(s->end - place) : 0;
-}
-
 static void skim_blocks(struct skimming *s, size_t most)
 {
     char *block = malloc(LONGEST + READ);
@@ -127,7 +90,7 @@ static void skim_blocks(struct skimming *s, size_t most)
     while (!s->over && s->data.used < most && s->at - start < MOST_READ &&
            (s->at == start || milliseconds() - begun < MOST_MS)) {
         int64_t place = s->at + (int64_t)held;
-        size_t wanted = wanted_at(s, place);
+        size_t wanted = wanted_at(place, s->end, READ);
         ssize_t got = wanted ? pread(s->file, block + held, wanted, place) : 0;
         if (got < 0 && errno == EINTR)
             continue;
@@ -135,30 +98,30 @@ static void skim_blocks(struct skimming *s, size_t most)
             s->error = errno;
             break;
         }
-        const char *last = last_newline(block + held, block + held + got);
+        const char *stop = behind_lines(block + held, block + held + got);
         held += (size_t)got;
         /* Of lines in a block only the first can be too long: the others begin in what was just read. */
-        const char *first = last && held > LONGEST ? memchr(block, '\n', held) : last;
+        const char *first = stop && held > LONGEST ? memchr(block, '\n', held) : stop;
         s->over = !got || (first ? first - block > LONGEST : held > LONGEST);
-        if (s->over || !last)
+        if (s->over || !stop)
             continue;
         struct skimming before = *s;
         int odd = 0;
-        if (!take_lines(s, block, last + 1, &odd)) {
+        if (!take_lines(s, block, stop, &odd)) {
             s->error = ENOMEM;
             break;
         }
-        if (odd && is_for_python(block, last + 1)) {
+        if (odd && is_for_python(block, stop)) {
             s->data.used = before.data.used;
             s->numbers.used = before.numbers.used;
             s->lines = before.lines;
             s->over = 1;
             continue;
         }
-        size_t whole = (size_t)(last + 1 - block);
+        size_t whole = (size_t)(stop - block);
         s->at += (int64_t)whole;
         held -= whole;
-        memmove(block, last + 1, held);
+        memmove(block, stop, held);
     }
     free(block);
 }

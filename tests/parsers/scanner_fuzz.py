@@ -239,6 +239,49 @@ def is_for_python(text):
     return b"\0" in text or b"\xef\xbb\xbf" in text or max(map(len, text.split(b"\n"))) > 1 << 20
 
 
+def reading(scanner, data, most):
+    """A file with these lines, read by the thread: each stretch says what a scan of its lines says."""
+    with TemporaryFile() as file:
+        before = b"somebody else's\n"
+        file.write(before + data)
+        file.flush()
+        scanner.open(file.fileno(), len(before), -1)
+    # It has a descriptor of its own.
+    at, over = 0, False
+    while not over:
+        assert scanner.go_on(most)
+        text, numbers, place, newlines, bare, over, told = scanner.read()
+        place -= len(before)
+        lines = data[at:place]
+        assert not lines or lines.endswith(b"\n")
+        assert newlines == lines.count(b"\n")
+        assert len(numbers) == 8 * text.count(b"\n")
+        wanted = scanner.scan(lines, bare)
+        assert told[:6] + told[9:11] + told[12:] == wanted[:6] + wanted[9:11] + wanted[12:]
+        places_in = text, memoryview(numbers).cast("q")
+        for rows, width, column in ((told, 7, 6), (told, 9, 7), (told, 11, 8), (told, 3, 11)):
+            of_file = [*lines_told(rows[column], width, *places_in)]
+            of_lines = [*lines_told(wanted[column], width, lines, range(newlines))]
+            assert of_file == of_lines
+        at = place
+    assert scanner.go_on(most)
+    assert scanner.read()[2:4] == (at + len(before), 0)
+    scanner.close()
+    assert not scanner.go_on(most)
+    rest = data[at:]
+    line = rest[: rest.find(b"\n")]
+    assert b"\n" not in rest or b"\0" in line or line.startswith(b"\xef\xbb\xbf") or len(line) > 1 << 20
+
+
+def lines_told(rows, width, text, numbers):
+    """What rows say, with the line and its number for its place, and a node's name as it stands there."""
+    rows = memoryview(rows).cast("q").tolist()
+    for begin, end, number, *said in zip(*(rows[place::width] for place in range(width)), strict=True):
+        if width == 11:
+            said[6:] = [text[said[6] : said[6] + said[7]]]
+        yield text[begin:end], numbers[number], said
+
+
 def places(data):
     """Rows of all lines: where each begins and ends, and its number."""
     rows, begin = array("q"), 0
@@ -339,6 +382,39 @@ def together(seed, wanted):
     # The last ones are let go with the scanner, at work or not.
 
 
+def while_taught(seed, wanted):
+    """As `together`, of a file that the thread reads; what it was at is let go of with the scanner."""
+    scanner = flowdiag_native.Scanner(bytes(65_536), seed)
+    line = (
+        b'{"time":"2026-04-01T10:00:00.1Z","IP":{"source":"10.0.0.1","destination":"10.1.0.0"},"source":{"identity":1},'
+        b'"destination":{},"node_name":"n1","Summary":"%d"}\n'
+    )
+    lines = [line % number for number in range(wanted)]
+    at = 1775037600 * 10**9 + 10**8
+    scanner.meet("10.0.0.1", b'{"identity":1}', 1, False)
+    scanner.meet("10.1.0.0", b"{}", 0, True)
+    with TemporaryFile() as file:
+        file.write(b"".join(lines))
+        file.flush()
+        scanner.open(file.fileno(), 0, -1)
+    for _ in range(3):
+        assert scanner.go_on(3_000)
+    counted = left = read = 0
+    for number, one in enumerate(lines):
+        assert scanner.learn(one, True, at, b'{"identity":1}', b"{}", 0, 0, number, False, 0, -1, -1, 0) == 0
+        if number % 9 == 0 and read < wanted:
+            text, _, _, newlines, bare, _, told = scanner.read()
+            assert scanner.go_on(3_000)
+            assert bare
+            kinds = memoryview(told[3]).cast("i").tolist()
+            assert kinds == [kind for kind in kinds if read <= kind < read + newlines and kind <= number]
+            assert told[11].count(b"") - 1 == 24 * (newlines - len(kinds))
+            assert len(text.splitlines()) == newlines - len(kinds)
+            counted, left, read = counted + len(kinds), left + newlines - len(kinds), read + newlines
+    assert counted + left == read
+    assert read
+
+
 def main(seed, wanted):
     chance = random.Random(seed)  # noqa: S311 - bytes to change, not secrets
     taken = adopted = introduced = in_lanes = 0
@@ -379,6 +455,10 @@ def main(seed, wanted):
             most = chance.choice((1, 1, 2, 9))
             assert few_by_few(scanner, data, columns[11], bare, most) == [b""] * 9 + [columns[11], []]
             assert few_by_few(scanner, data, places(data), bare, most) == [*columns[:9], *columns[11:]]
+            if chance.random() < 0.2:
+                odd = chance.choice((b"", b"", b"\0", b"\n\xef\xbb\xbf{}\n", b"y" * 1_100_000))
+                cut = chance.randrange(len(data) + 1)
+                reading(scanner, data[:cut] + odd + data[cut:], chance.choice((1, 700, 5_000, 1 << 20)))
             left = set(memoryview(columns[11]).cast("q").tolist()[2::3])
             hits, laned, akin = (memoryview(columns[place]).cast("q").tolist() for place in (6, 7, 8))
             rows = data.split(b"\n")
@@ -446,6 +526,7 @@ def main(seed, wanted):
     if hasattr(flowdiag_native, "skim"):
         skimming(chance, wanted // 500)
     together(seed, min(wanted // 10, 2_000))
+    while_taught(seed, min(wanted // 10, 2_000))
     assert adopted
     assert introduced
     assert in_lanes

@@ -7,12 +7,13 @@ are described in Documentation/observability/hubble/configuration/export.rst.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, ClassVar
 
 from flowdiag.parserkit import (
     Block,
     Event,
+    FileLines,
     FlowSink,
     LineEnvelope,
     ParseContext,
@@ -26,6 +27,8 @@ from flowdiag_parsers.hubble.json_retina import RETINA
 
 __all__ = ["HubbleJson"]
 
+_HEAD = 1 << 16
+"""Bytes by which `is_document` tells."""
 # '{"flow":{"time":"2025-07-15T01:30:19.361221854Z","uuid":"...","verdict":"DROPPED",'   1.16
 # '{"flow": {"verdict": "FORWARDED", "traffic_direction": "EGRESS",'                    protojson spacing
 _WRAPPED = re.compile(rb'"flow"\s{0,99}:\s{0,99}\{')
@@ -139,11 +142,21 @@ class HubbleJson:
         """Count what `parse` would yield, without an object per record."""
         from flowdiag_parsers.hubble.json_fold import fold_lines
 
-        if is_document(block):
+        if block.found is None and is_document(block):
             for event in self.parse(block, context):
                 sink.add(event)
         else:
             fold_lines(block, context, sink)
+
+    def read_file(
+        self, file: BinaryIO, start: int, end: int | None, sink: Callable[[], FlowSink]
+    ) -> Iterator[FileLines]:
+        """Read lines of a plain file in a thread of the scanner's."""
+        from flowdiag_parsers.hubble.json_reading import read_lines
+
+        file.seek(start)
+        if not is_document(Block(data=file.read(_HEAD))):
+            yield from read_lines(file, start, end, sink)
 
     def expect(self, block: Block, sink: FlowSink) -> None:
         """Begin with a block that `fold` gets later."""

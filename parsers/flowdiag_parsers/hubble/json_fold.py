@@ -13,6 +13,7 @@ from flowdiag_parsers.hubble.json_codes import Refused
 from flowdiag_parsers.hubble.json_full import FullReading
 from flowdiag_parsers.hubble.json_learnt import Learnt
 from flowdiag_parsers.hubble.json_native import Found
+from flowdiag_parsers.hubble.json_reading import Read
 from flowdiag_parsers.hubble.json_run import Lines
 from flowdiag_parsers.hubble.json_teaching import Teaching
 
@@ -44,12 +45,16 @@ class _Folding(FullReading):
 
     def run(self) -> None:
         data = self._block.data
-        bare = _are_bare(data)
-        teaching = self._learnt.teaching_for(len(data))
-        if teaching is None:
-            self._read_all(data, bare=bare)
+        read: Read | None = self._block.found
+        if read is not None:
+            self._look_at(read.of(self._learnt), read.found, data, bare=read.bare)
         else:
-            self._scan_all(teaching, data, bare=bare)
+            bare = _are_bare(data)
+            teaching = self._learnt.teaching_for(len(data))
+            if teaching is None:
+                self._read_all(data, bare=bare)
+            else:
+                self._look_at(teaching, teaching.scan(data, bare=bare), data, bare=bare)
         refused = self._refusals
         columns = refused.lanes, refused.ats, refused.ports, refused.flags, refused.places
         self._sink.hits(self._block, *columns, refused.text)
@@ -69,8 +74,7 @@ class _Folding(FullReading):
             self._read(run, lines, bare=bare)
             start = end
 
-    def _scan_all(self, teaching: Teaching, data: bytes, *, bare: bool) -> None:
-        found = teaching.scan(data, bare=bare)
+    def _look_at(self, teaching: Teaching, found: Found, data: bytes, *, bare: bool) -> None:
         self._take(teaching, found, data, bare=bare)
         # Since these lines were left, the scanner may have learnt from others all that it needs to know them.
         for again in teaching.again(data, found.left, self._sink, bare=bare):

@@ -17,7 +17,7 @@ from flowdiag_parsers.hubble.json_events import line_events
 from flowdiag_parsers.hubble.json_flow import dropped_code
 from flowdiag_parsers.hubble.json_hot import ABSENT, Dns, Flow, Wrapper, bare_decoder, wrapped_decoder
 from flowdiag_parsers.hubble.json_kinds import NONE, REFUSED, TCP, UDP, other_protocol
-from flowdiag_parsers.hubble.json_learnt import Learnt
+from flowdiag_parsers.hubble.json_learnt import learnt_in
 from flowdiag_parsers.hubble.json_memory import SCALES
 from flowdiag_parsers.hubble.json_retina import RETINA
 from flowdiag_parsers.hubble.json_run import Lines, has_long_number, is_utf8
@@ -66,12 +66,8 @@ class FullReading:
         # Events that are added one by one need the record's text, for examples.
         self._context = replace(context, keep_raw=True)
         self._sink = sink
-        kept = sink.memo.setdefault("hubble", {})
-        learnt: Learnt | None = kept.get("learnt")
-        if learnt is None or learnt.is_full:
-            learnt = kept["learnt"] = Learnt()
-        self._learnt = learnt
-        self._memory = learnt.memory
+        self._learnt = learnt_in(sink)
+        self._memory = self._learnt.memory
         self._refusals = _Refusals()
         self._records = 0
         self._first = 1 << 63

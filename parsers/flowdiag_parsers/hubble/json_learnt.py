@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from flowdiag.parserkit import FlowSink
 from flowdiag_parsers.hubble.json_memory import Memory
 from flowdiag_parsers.hubble.json_native import new_scanner
 from flowdiag_parsers.hubble.json_teaching import Teaching
 
-__all__ = ["Learnt"]
+__all__ = ["Learnt", "learnt_in"]
 
 _WORTH_SCANNING = 1 << 20
 """Bytes of input after which making a scanner pays off."""
@@ -33,6 +34,13 @@ class Learnt:
         """Whether it is time to forget; never within a block."""
         return self.memory.is_full() or (self.teaching is not None and self.teaching.is_full)
 
+    def teaching_of_file(self) -> Teaching | None:
+        """Give the scanner's `Teaching` for a large file, if it may be of use."""
+        if 0 <= self._bytes <= _WORTH_SCANNING:
+            self.teaching_for(_WORTH_SCANNING + 1)
+        teaching = self.teaching
+        return None if teaching is None or teaching.is_in_vain else teaching
+
     def teaching_for(self, size: int) -> Teaching | None:
         """Give the scanner's `Teaching` for a block of `size` bytes; ``None`` where all lines must be decoded."""
         if self._bytes <= _WORTH_SCANNING:
@@ -45,3 +53,12 @@ class Learnt:
             self._bytes = -self._after_vain
             self._after_vain *= 2
         return self.teaching
+
+
+def learnt_in(sink: FlowSink) -> Learnt:
+    """What is still good of what earlier blocks taught, or room for it."""
+    kept = sink.memo.setdefault("hubble", {})
+    learnt: Learnt | None = kept.get("learnt")
+    if learnt is None or learnt.is_full:
+        learnt = kept["learnt"] = Learnt()
+    return learnt

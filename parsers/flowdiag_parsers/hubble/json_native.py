@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from flowdiag.parserkit import native, port_kinds
 
-__all__ = ["ROW_BYTES", "Found", "Scanner", "new_scanner"]
+__all__ = ["ROW_BYTES", "Found", "Scanner", "Stretch", "new_scanner"]
 
 
 Answer = tuple[str, tuple[str, ...], int, int]
@@ -75,6 +75,27 @@ class Found(NamedTuple):
         return _by_column(self.akin, _AKIN)
 
 
+class Stretch(NamedTuple):
+    """Lines of a file that the scanner's thread read."""
+
+    text: bytes
+    """Those of which `found` gives the places in this text."""
+    numbers: bytes
+    """For each of them 64 bits: how many lines were read before it."""
+    place: int
+    """Byte of the file where the line begins that comes next."""
+    newlines: int
+    """Of all lines that were read."""
+    bare: bool
+    """They were taken for lines without a wrapper."""
+    over: bool
+    """The next line, if any, is to be read otherwise."""
+    found: Found
+
+
+_Read = tuple[bytes, bytes, int, int, bool, bool, _Told]
+
+
 class Scanner(Protocol):
     """What `flowdiag_native.Scanner` does; see its docstrings."""
 
@@ -93,6 +114,18 @@ class Scanner(Protocol):
 
     def finish(self) -> _Told | None:
         """What `begin` began; ``None`` in a fork of the process that did."""
+
+    def open(self, file: int, start: int, end: int, /) -> None:
+        """Have a file read by the thread; raises OSError."""
+
+    def go_on(self, most: int, /) -> bool:
+        """Read so many bytes more of it; whether there is a thread."""
+
+    def read(self) -> _Read | None:
+        """What `go_on` began, as `Stretch` has it; ``None`` in a fork of the process that did.  Raises OSError."""
+
+    def close(self) -> None:
+        """Let go of the file."""
 
     def meet(self, address: str, whole: bytes, number: int, bare: bool, /) -> None:
         """Remember an end."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from flowdiag.parserkit import FlowSink
 from flowdiag_parsers.hubble.json_codes import BARE, NO_END, Code, Family, Laned, Refused, Way
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_memory import Memory
-from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner
+from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner, Stretch
 from flowdiag_parsers.hubble.json_run import is_utf8
 
 __all__ = ["Teaching"]
@@ -21,6 +21,13 @@ _IN_VAIN, _MOST_LEFT = 4, 32
 """If so many lines in a row taught nothing about the ones behind them, so many are read at a time."""
 _MAX_AHEAD = 4
 """Blocks that are scanned before they are asked for."""
+_STRETCH_BYTES = 1 << 20
+"""Of a file that the scanner's thread reads, about."""
+_FEWEST, _MOST = 2, 24
+"""Such stretches that may wait to be asked for: few at first, since what is learnt of one serves the ones behind these,
+and many once little is left of each, so that thread and reader need not keep step."""
+_LITTLE = _STRETCH_BYTES >> 3
+"""Bytes of a stretch that are left."""
 
 
 class Teaching:
@@ -67,6 +74,38 @@ class Teaching:
             elif self._ahead.popleft() is data:
                 return self._taken(Found(*found))
         return self._taken(Found(*self._scanner.scan(data, bare)))
+
+    def read(self, file: int, start: int, end: int | None) -> Generator[Stretch]:
+        """Have the thread read a file from `start`, where a line begins, to `end`, and yield what it took and left of it.
+
+        It ends where the scanner can go no further, perhaps at once.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        scanner = self._scanner
+        # Nobody comes for blocks that were begun before.
+        self._ahead.clear()
+        scanner.open(file, start, -1 if end is None else end)
+        most = _FEWEST
+        try:
+            waiting = 0
+            while True:
+                while waiting < most and scanner.go_on(_STRETCH_BYTES):
+                    waiting += 1
+                if (read := scanner.read()) is None:
+                    return
+                waiting -= 1
+                stretch = Stretch(*read[:-1], Found(*read[-1]))
+                self._taken(stretch.found)
+                if stretch.over:
+                    yield stretch
+                    return
+                if len(stretch.text) < _LITTLE and most < _MOST:
+                    most += 1
+                yield stretch
+        finally:
+            scanner.close()
 
     def again(self, data: bytes, left: bytes, sink: FlowSink, *, bare: bool) -> Iterator[Found]:
         """Take those of some left lines that are known by now, and yield after each that is left again.
