@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -9,7 +10,6 @@ from msgspec import Struct
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, TrafficMatcher, miss, unknown
-from flowdiag.policy.ports import ALL_PORTS, PortSet
 
 __all__ = ["IcmpKind", "NotTraffic", "ProtocolIs", "protocol_name"]
 
@@ -41,9 +41,9 @@ class ProtocolIs(Struct, frozen=True):
             return MATCH
         return miss(Miss(Condition.PROTOCOL, self.protocol, traffic.protocol))
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return ALL_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 class IcmpKind(Struct, frozen=True):
@@ -77,9 +77,9 @@ class IcmpKind(Struct, frozen=True):
             return unknown(f"the ICMP code is not known ({self.text})")
         return miss(Miss(Condition.ICMP, self.text, f"type {icmp.type} code {icmp.code}"))
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return ALL_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 class NotTraffic(Struct, frozen=True):
@@ -109,6 +109,6 @@ class NotTraffic(Struct, frozen=True):
             found = traffic.protocol
         return miss(Miss(self.condition, self.wanted, found))
 
-    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`; the edges of a set are those of its complement."""
-        return self.inner.ports(protocol, destination)
+    def edges(self, protocol: str, destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`; those of a set are those of its complement."""
+        return self.inner.edges(protocol, destination)

@@ -11,6 +11,7 @@ Nothing here knows YAML or any vendor's words; nothing here knows how decisions 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum, IntEnum, StrEnum
 from typing import Protocol
 
@@ -19,7 +20,6 @@ from msgspec import Struct
 from flowdiag.model.event import L7, Direction, Icmp
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.ports import PortSet
 
 __all__ = [
     "MATCH",
@@ -124,8 +124,8 @@ class TrafficMatcher(Protocol):
     def check(self, traffic: Traffic, destination: Facts, /) -> Check:
         """Answer for one connection."""
 
-    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
-        """Ports at which the answer may change for `protocol`; their edges cut the port axis."""
+    def edges(self, protocol: str, destination: Facts, /) -> Iterable[int]:
+        """Ports from which on the answer for `protocol` may be another than for the port before; they cut the port axis."""
 
 
 class Action(StrEnum):

@@ -96,7 +96,7 @@ def _told(plan: Plan, view: View, peer: Facts, protocol: str, destination: Facts
         edges = {MIN_PORT}
         for position in bits_of(wanted):
             for condition in plan.rules[position].traffic:
-                edges.update(condition.ports(protocol, destination).edges())
+                edges.update(condition.edges(protocol, destination))
         starts = sorted(edges)
         spans = []
         for low, behind in zip(starts, [*starts[1:], MAX_PORT + 1], strict=True):

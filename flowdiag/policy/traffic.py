@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import ClassVar
 
 from msgspec import Struct
@@ -10,7 +12,7 @@ from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, TrafficMatcher, miss, unknown
-from flowdiag.policy.ports import ALL_PORTS, NO_PORTS, PortSet
+from flowdiag.policy.ports import NO_PORTS, PortSet
 
 __all__ = [
     "NamedPort",
@@ -94,11 +96,11 @@ class NumberedPorts(Struct, frozen=True):
     def _has(self, port: int) -> bool:
         return self.low is None or self.low <= port <= (self.high or self.low)
 
-    def ports(self, protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        if protocol != self.protocol:
-            return NO_PORTS
-        return ALL_PORTS if self.low is None else PortSet([(self.low, self.high or self.low)])
+    def edges(self, protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        if protocol != self.protocol or self.low is None:
+            return ()
+        return PortSet([(self.low, self.high or self.low)]).edges()
 
 
 def _named_miss(wanted: str, ports: PortSet, traffic: Traffic) -> Miss:
@@ -134,11 +136,11 @@ class NamedPort(Struct, frozen=True):
             return MATCH if self.every else namesakes(ports, wanted)
         return miss(_named_miss(wanted, ports, traffic))
 
-    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
+    def edges(self, protocol: str, destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
         if self.protocol is not None and protocol != self.protocol:
-            return NO_PORTS
-        return declared(destination, self.name, protocol) or NO_PORTS
+            return ()
+        return (declared(destination, self.name, protocol) or NO_PORTS).edges()
 
 
 class OneOf(Struct, frozen=True):
@@ -167,12 +169,9 @@ class OneOf(Struct, frozen=True):
             return unknown(*dict.fromkeys(doubts))
         return nearest or miss(Miss(Condition.PORT, "no port", None))
 
-    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        found = NO_PORTS
-        for item in self.items:
-            found |= item.ports(protocol, destination)
-        return found
+    def edges(self, protocol: str, destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`; of each, since where one ends another may answer otherwise, or be unknown."""
+        return chain.from_iterable(item.edges(protocol, destination) for item in self.items)
 
 
 class UndecidableTraffic(Struct, frozen=True):
@@ -186,6 +185,6 @@ class UndecidableTraffic(Struct, frozen=True):
         """See `TrafficMatcher.check`."""
         return unknown(self.why)
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return NO_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()

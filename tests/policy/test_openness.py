@@ -52,3 +52,46 @@ def test_ends_that_everybody_shares_remember_nobody():
     assert OPEN.meeting(OPEN) == Openness(ALL)
     assert OPEN.meeting(UNKNOWN) == UNKNOWN.meeting(OPEN) == Openness({}, ALL)
     assert UNKNOWN.meeting(CLOSED) == CLOSED.meeting(OPEN) == Openness()
+
+
+def test_icmp_beside_a_port_leaves_the_port_apart():
+    """An alternative without ports has none at which its answer changes: it hid those of the others."""
+    rule = {
+        "action": "Drop",
+        "ports": [{"port": 80}],
+        "protocols": [{"icmp": {}}],
+        "from": [{"podSelector": {}}],
+    }
+    policy = net_policy(
+        None,
+        "p",
+        {"priority": 5, "appliedTo": [{"podSelector": {}}], "ingress": [rule]},
+        kind="ClusterNetworkPolicy",
+        group="crd.antrea.io",
+    )
+    state = snapshot([pod("shop", "a", ip="10.0.0.1"), pod("shop", "b", ip="10.0.0.2")], [policy])
+    compiled = compile_policies(state, dialect=Dialect.ANTREA)
+
+    found = openness(compiled, *(pod_end(one) for one in state.pods))
+
+    assert found.open["TCP"] == EVERY - PortSet.of(80)
+    assert found.open["UDP"] == EVERY
+
+
+def test_a_neighbouring_port_of_the_same_name_is_not_as_sure():
+    """What another pod calls so may be meant by an egress rule of Cilium's, where the destination's own port is."""
+    pods = [
+        pod("shop", "a", {"app": "a"}, ip="10.0.0.1"),
+        pod("shop", "b", ip="10.0.0.2", ports=[("http", 8080, "TCP")]),
+        pod("shop", "c", ip="10.0.0.3", ports=[("http", 8081, "TCP")]),
+    ]
+    spec = {
+        "endpointSelector": {"matchLabels": {"app": "a"}},
+        "egress": [{"toEndpoints": [{}], "toPorts": [{"ports": [{"port": "http", "protocol": "TCP"}]}]}],
+    }
+    state = snapshot(pods, [net_policy("shop", "p", spec, kind="CiliumNetworkPolicy", group="cilium.io")])
+    compiled = compile_policies(state, dialect=Dialect.CILIUM)
+
+    found = openness(compiled, pod_end(pods[0]), pod_end(pods[1]))
+
+    assert found == Openness({"TCP": PortSet.of(8080)}, {"TCP": PortSet.of(8081)})

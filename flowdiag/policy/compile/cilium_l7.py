@@ -10,6 +10,7 @@ Sources: Cilium v1.20 ``pkg/policy/api/{http,l7}.go`` (expressions are held agai
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -22,7 +23,6 @@ from flowdiag.policy.compile.cilium_names import NamePattern, read_name
 from flowdiag.policy.compile.context import PolicyError, entries, unknown_field
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of, miss, unknown
-from flowdiag.policy.ports import NO_PORTS, PortSet
 
 __all__ = ["PORT_FIELDS", "OtherRequests", "Redirect", "read_l7"]
 
@@ -122,9 +122,9 @@ class Redirect(Struct, frozen=True):
             return MATCH
         return miss(Miss(Condition.L7, ",".join(each.text for each in self.dns[:8]), request.query))
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return NO_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 class OtherRequests(Struct, frozen=True):
@@ -140,9 +140,9 @@ class OtherRequests(Struct, frozen=True):
             return miss(Miss(Condition.L7, "a request that no L7 rule admits", None))
         return unknown("what L7 rules without default deny do to other requests differs between releases")
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return NO_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 def _best(checks: list[Check]) -> Check:

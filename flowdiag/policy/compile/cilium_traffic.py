@@ -7,6 +7,7 @@ and SCTP and never ICMP; port 0 is every port; a port's name is looked up at the
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -18,7 +19,7 @@ from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.compile.context import PolicyError, entries, unknown_field
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Traffic, TrafficMatcher, miss, unknown
-from flowdiag.policy.ports import ALL_PORTS, MAX_PORT, NO_PORTS, PortSet
+from flowdiag.policy.ports import MAX_PORT, NO_PORTS, PortSet
 from flowdiag.policy.traffic import OneOf, UndecidableTraffic, declared, namesakes
 
 __all__ = ["IcmpField", "PortRange", "PortsByName", "named_elsewhere", "names_of", "read_icmps", "read_port"]
@@ -69,13 +70,11 @@ class PortRange(Struct, frozen=True):
                 misses.append(Miss(Condition.PORT, f"{text}/{wanted}", f"{traffic.port}/{traffic.protocol}"))
         return miss(*misses) if misses else MATCH
 
-    def ports(self, protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        if protocol not in self.protocols:
-            return NO_PORTS
-        if self.low is None:
-            return ALL_PORTS
-        return PortSet([(self.low, self.low if self.high is None else self.high)])
+    def edges(self, protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        if protocol not in self.protocols or self.low is None:
+            return ()
+        return PortSet([(self.low, self.low if self.high is None else self.high)]).edges()
 
 
 class PortsByName(Struct, frozen=True):
@@ -125,12 +124,12 @@ class PortsByName(Struct, frozen=True):
             found |= own | dict(self.elsewhere).get(protocol, NO_PORTS)
         return found
 
-    def ports(self, protocol: str, destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
+    def edges(self, protocol: str, destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`; what the destination calls so is sure, and what others do is not."""
         if protocol not in self.protocols:
-            return NO_PORTS
+            return ()
         own = declared(destination, self.name, protocol) or NO_PORTS
-        return own | dict(self.elsewhere).get(protocol, NO_PORTS)
+        return (*own.edges(), *dict(self.elsewhere).get(protocol, NO_PORTS).edges())
 
 
 class IcmpField(Struct, frozen=True):
@@ -153,9 +152,9 @@ class IcmpField(Struct, frozen=True):
             return MATCH
         return miss(Miss(Condition.ICMP, wanted, f"{self.protocol} type {traffic.icmp.type}"))
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return NO_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 class OtherProtocol(Struct, frozen=True):
@@ -172,9 +171,9 @@ class OtherProtocol(Struct, frozen=True):
             return miss(Miss(Condition.PROTOCOL, self.protocol, traffic.protocol))
         return unknown(f"whether the agent polices {self.protocol} is not known ({self.field})")
 
-    def ports(self, _protocol: str, _destination: Facts, /) -> PortSet:
-        """See `TrafficMatcher.ports`."""
-        return NO_PORTS
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 def _protocols(protocols: tuple[str, ...]) -> str:
