@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.parserkit import Block, Cause, FlowEvent, GapEvent, ParseContext, Verdict
+from flowdiag.parserkit import Block, Cause, FlowEvent, GapEvent, ParseContext, TimeSource, Verdict
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
 from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
@@ -40,6 +40,8 @@ def _read(data, parser=None):
         ("DROP:", False, Verdict.DENIED, None),
         # k3s writes it for each policy that does not match, whatever another one lets pass
         ("Jan  5 16:23:17 node-1 DROP by policy shop/web ", True, Verdict.LOGGED, None),
+        # iptables -j TRACE: where the packet passed, whatever the chain is called
+        ("TRACE: filter:KUBE-POD-FW-DROP:rule:1 ", True, Verdict.LOGGED, None),
         ("dropbear: ", False, Verdict.LOGGED, None),
         ("unblocked ", False, Verdict.LOGGED, None),
         ("", False, Verdict.LOGGED, None),
@@ -202,6 +204,17 @@ def test_a_packet_line_in_an_unknown_wrapper_is_not_passed_over_in_silence():
     assert (warning.code, warning.line) == ("unknown-wrapper", 1)
 
 
+@pytest.mark.parametrize(
+    "head",
+    ["kern  :warn  : [Mon Jan  5 10:00:00 2026] ", "192.0.2.2: kern: warning: [2026-01-05T10:00:00Z]: "],
+)
+def test_the_time_in_a_kernel_s_head_is_the_line_s(head):
+    """dmesg with facility and time, and Talos, which also says of which node."""
+    (event,) = _read(f"{head}calico-drop: IN=eth0 OUT=cali1 MAC= {TAIL}")
+
+    assert (event.at, event.time_source) == (1767607200 * 10**9, TimeSource.RECORD)
+
+
 @pytest.mark.parametrize("head", ["node3 kern.log ", "Nov 20 10:59:44 node3 kern.log "])
 def test_a_log_service_s_file_name_is_no_prefix(head):
     """LogDNA puts the host and the file before the line, with or without a time."""
@@ -217,11 +230,26 @@ def test_a_log_service_s_file_name_is_no_prefix(head):
         ("[ 1000.123456][  T123] ", None),
         ("[ 1000.123456] [   C0] ", None),
         ("Jan  5 10:00:00 node3 kernel: [T123] ", "node3"),
+        ("[ 1000.123456 <    0.000012 >] node3 kernel: ", "node3"),
+        ("[Jan 5 10:00] ", None),
+        ("[Jan05 10:00] ", None),
+        ("[  +0.000012] ", None),
+        ("kern  :warn  : [Mon Jan  5 10:00:00 2026] ", None),
+        ("192.0.2.2: kern: warning: [2026-01-05T10:00:00Z]: ", None),
     ],
-    ids=["journalctl -o short-monotonic", "task", "processor", "task in syslog"],
+    ids=[
+        *(
+            "journalctl -o short-monotonic",
+            "task",
+            "processor",
+            "task in syslog",
+            "journalctl -o short-delta",
+        ),
+        *("dmesg -H", "dmesg -H, two digits", "dmesg -H, soon after", "dmesg -xT", "talosctl dmesg"),
+    ],
 )
 def test_a_kernel_s_own_head_is_no_prefix(head, node):
-    """A host behind the uptime, and who printed (CONFIG_PRINTK_CALLER): a firewall's prefix stays known."""
+    """Whatever journalctl, dmesg and talosctl print before a line: a firewall's prefix stays known."""
     (event,) = _read(f"{head}calico-drop: IN=eth0 OUT=cali1 MAC= {TAIL}")
 
     assert (event.node, event.verdict, event.verdict_raw) == (node, Verdict.DENIED, "calico-drop")

@@ -41,13 +41,16 @@ class Header(Struct, frozen=True):
 # "2024-11-19T12:15:03+0000 c1-control kernel: "          journalctl -o short-iso
 # "2026-11-23T15:37:06,123456+00:00 "                     dmesg --time-format iso
 # "[Mon Nov 23 15:37:06 2026] "                           dmesg -T
-# "[307753.360525] ", "kern  :notice: [307753.360525] "   dmesg, dmesg -x
+# "[307753.360525] ", "kern  :notice: [307753.360525] "   dmesg, dmesg -x; with -T "kern  :warn  : [Mon Nov 23 15:37:06 2026] "
+# "[Nov23 15:37] ", "[  +0.000012] "                      dmesg -H: a minute, and how long after the line before
 # "1732047303.023805 c1-control kernel: "                 journalctl -o short-unix
 # "[ 1000.123456] c1-control kernel: "                    journalctl -o short-monotonic
+# "[ 1000.123456 <    0.000012 >] c1-control kernel: "    journalctl -o short-delta (252 and later)
+# "172.20.0.2: kern: warning: [2026-11-23T15:37:06.123456789Z]: "   talosctl dmesg, Talos 1.0 and later
 # "[307753.360525][  T1234] ", "kernel: [    C0] "        a kernel that says who printed (CONFIG_PRINTK_CALLER), dmesg 2.40
 # "node3 kern.log [307753.360525] "                       LogDNA; its export puts "Nov 20 10:59:44 " before it
 _HEADER = re.compile(
-    r"(?:<\d{1,3}>)?"
+    r"(?:<\d{1,3}>)?(?:kern {1,2}:[a-z]{1,8} {0,3}: )?"
     r"(?:"
     r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<hm>\d\d:\d\d):(?P<s>\d\d)(?:\.(?P<frac>\d{1,9}))?"
     r" (?:(?P<host>(?!kernel[:\[])\S{0,254}[^\s:]) {1,2})?"
@@ -56,11 +59,12 @@ _HEADER = re.compile(
     r"|\[(?:[A-Z][a-z]{2}) (?P<tmonth>[A-Z][a-z]{2}) {1,2}(?P<tday>\d{1,2})"
     r" (?P<tclock>\d\d:\d\d:\d\d) (?P<tyear>\d{4})\] "
     r"|(?P<unix>\d{9,11})\.(?P<unixfrac>\d{6}) (?P<unixhost>\S{1,255}) "
-    r"|kern {1,2}:[a-z]{1,8} {0,3}: "
+    r"|\[[A-Z][a-z]{2} {0,2}\d{1,2} \d\d:\d\d\] |\[ {0,12}\+\d{1,12}\.\d{1,9}\] "
+    r"|(?:[0-9a-f.:]{2,45}: )?kern: {1,8}[a-z]{3,8}: \[(?P<talos>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\]: "
     r"|(?P<ldhost>\S{1,255}) kern\.log "
     r")?"
     r"(?:kernel(?:\[\d{1,10}\])?: ?|kern\.log )?"
-    r"(?:\[ {0,12}\d{1,12}\.\d{1,9}\] ?(?:(?P<monohost>[A-Za-z0-9][A-Za-z0-9_.-]{0,252}) kernel(?:\[\d{1,10}\])?: ?)?)?"
+    r"(?:\[ {0,12}\d{1,12}\.\d{1,9}(?: <[ 0-9.+]{1,24}>)?\] ?(?:(?P<monohost>[A-Za-z0-9][A-Za-z0-9_.-]{0,252}) kernel(?:\[\d{1,10}\])?: ?)?)?"
     r"(?:\[ {0,8}[TC]\d{1,10}\] ?)?"
 )
 
@@ -87,6 +91,8 @@ def read_header(text: str, context: ParseContext) -> Header:
         return Header(at, source, match["host"], end)
     if match["iso"] is not None:
         return _dated(match["iso"], context, match["isohost"], end)
+    if match["talos"] is not None:
+        return _dated(match["talos"], context, None, end)
     if match["tmonth"] is not None:
         month = MONTHS.get(match["tmonth"], 0)
         stamp = f"{match['tyear']}-{month:02d}-{int(match['tday']):02d}T{match['tclock']}"

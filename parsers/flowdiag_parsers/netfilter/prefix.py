@@ -83,6 +83,9 @@ def read_prefix(prefix: str, forwarded: bool) -> Reading:
     if text.startswith("calico-drop"):
         # Calico Enterprise DropActionOverride=LogAndDrop, and Felix before 2016.
         return Reading(Verdict.DENIED, Cause.POLICY, "policy-denied")
+    if text.startswith("TRACE: "):
+        # "TRACE: filter:KUBE-POD-FW-DROP:rule:1 ": where the packet passed (iptables -j TRACE), whatever the chain is called.
+        return Reading(Verdict.LOGGED)
     ufw = _UFW.search(text)
     if ufw is not None:
         return _ufw(ufw[1], forwarded)
