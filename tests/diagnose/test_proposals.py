@@ -644,8 +644,17 @@ def test_what_mends_a_second_pod_keeps_what_mended_one_that_is_gone():
         # Another port and another caller go into the same rule, and the rule may not serve both at once.
         ("data/api", "shop/web-2", 9090, (), "; allow 9090/TCP in NetworkPolicy data/api ingress[0]"),
         ("data/api", "ops/probe-1", 8080, (), "; admit ops/probe in NetworkPolicy data/api ingress[0]"),
-        # What another object refuses as well, no edit of this one mends.
-        ("data/api", "ops/probe-1", 8080, ("ops",), None),
+        # What another object refuses as well, gets a policy of its own there.
+        (
+            "data/api",
+            "ops/probe-1",
+            8080,
+            ("ops",),
+            "; admit ops/probe in NetworkPolicy data/api ingress[0]; "
+            "add NetworkPolicy ops/allow-probe-to-api to let ops/probe reach data/api",
+        ),
+        # What no policy may be written for stays refused.
+        ("data/api", "192.0.2.0/24", 8080, (), None),
     ],
 )
 def test_a_change_serves_every_connection_where_its_object_can(denied, source, port, closed, change):
@@ -684,12 +693,37 @@ def test_a_change_serves_every_connection_where_its_object_can(denied, source, p
     found = finding.counterfactual
     assert found.summary == f"Allow 8080/TCP in NetworkPolicy data/api ingress[0]{change or ''}."
     assert (found.proved, found.allows_denied) == (allowed, allowed)
-    assert len(found.manifests) == 1
+    assert len(found.manifests) == 1 + len(closed)
     applied = _applied(spec, found, compiled)
     for one in [case, other][: 1 + allowed]:
         assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
     own = {(end_text(one.flow.src), end_text(one.flow.dst), one.protocol, one.port) for one in (case, other)}
     assert listed(found, compiled, applied) == opened(case, compiled, applied, ends) - own
+
+
+@pytest.mark.parametrize("direction", ["egress", "ingress"])
+def test_each_of_several_workloads_gets_what_it_would_get_alone(direction):
+    """A new policy selects one workload, so that the others of the problem get policies of their own."""
+    names = ["web", "cart", "pay"]
+    here, there = {f"shop/{name}-1": {"ip": f"10.0.1.{at}"} for at, name in enumerate(names)}, "data/redis-0"
+    spec = _spec(pods={**here, there: {"ip": "10.0.2.1"}}, policies={"shop/deny": DENY})
+    ends = [(pod, there) if direction == "egress" else (there, pod) for pod in here]
+    cases = [
+        build_case({**spec, "flow": {"from": src, "to": dst, "port": "6379/TCP", "direction": direction}})
+        for src, dst in ends
+    ]
+    policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.KUBERNETES)
+    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[cases[1:]])
+
+    found = finding.counterfactual
+    assert (found.proved, found.allows_denied, found.also_allows) == (True, True, ())
+    words = [
+        f"allow-{name}-to-redis" if direction == "egress" else f"allow-{name}-from-redis" for name in names
+    ]
+    assert [read_yaml(text)["metadata"]["name"] for text in found.manifests] == words
+    applied = _applied(spec, found, policies)
+    for one in cases:
+        assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
 
 
 @pytest.mark.parametrize("edited", [False, True])

@@ -82,10 +82,12 @@ def attach(
             if proposal and own[0] is not latest[0] and not proposal.steps.passes(own[0]):
                 # Policies tell the pods of the workload apart, so it is not one kind of connection.
                 proposal, lead = cluster.proposal(own), own
-            change = proposal and cluster.for_every(proposal, rest)
+            narrow = own[1].code in _NO_MISTAKE
+            change = proposal and cluster.for_every(proposal, rest, narrow=narrow)
             if change and _takes_a_name(change, written):
-                again = cluster.proposal(lead, given=frozenset(written))
-                change = again and cluster.for_every(again, rest)
+                given = frozenset(written)
+                again = cluster.proposal(lead, given)
+                change = again and cluster.for_every(again, rest, given, narrow=narrow)
             if change:
                 changes[index] = change
                 for edit in change.edits:
@@ -136,9 +138,24 @@ class _Cluster(Struct, frozen=True):
             given=given,
         )
 
-    def for_every(self, proposal: Proposal, rest: Sequence[Case]) -> Proposal:
+    def for_every(
+        self,
+        proposal: Proposal,
+        rest: Sequence[Case],
+        given: AbstractSet[PolicyRef] = frozenset(),
+        *,
+        narrow: bool,
+    ) -> Proposal:
         """Extend the proposal until it mends the other connections of its problem, too."""
-        return for_every(proposal, rest, self.policies, self.ends, ip_block_pods=self.ip_block_pods)
+        return for_every(
+            proposal,
+            rest,
+            self.policies,
+            self.ends,
+            ip_block_pods=self.ip_block_pods,
+            narrow=narrow,
+            given=given,
+        )
 
     def joined(self, members: Sequence[tuple[Proposal, Sequence[Case]]]) -> Proposal | None:
         """One change in place of those of several problems, where it is proved."""

@@ -1,12 +1,14 @@
-"""One change for all the connections of a problem, where the objects that mend the first can be made to serve the rest.
+"""One change for all the connections of a problem.
 
-The first connection's edits are taken as made, and what is still refused is mended in the same objects; the sum is
-then proved as any proposal is, against the policies as they are.
+The first connection's edits are taken as made, and what is still refused is mended in the same objects where these
+can serve it, else as it would be alone; the sum is then proved as any proposal is, against the policies as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -16,7 +18,7 @@ from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
-from flowdiag.model.policy import IpBlockPods
+from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.policy import PolicySet
 
 __all__ = ["after_edits", "for_every", "going_on", "kind_of", "summed"]
@@ -32,6 +34,8 @@ def for_every(
     ends: Ends,
     *,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
+    narrow: bool = False,
+    given: AbstractSet[PolicyRef] = frozenset(),
 ) -> Proposal:
     """Widen a proposal until the problem's other connections pass as well; as it is where that cannot be proved.
 
@@ -43,12 +47,15 @@ def for_every(
         policies: the compiled policies as they are.
         ends: what the blast radius ranges over.
         ip_block_pods: as `policies` was compiled.
+        narrow: as for `propose`.
+        given: as for `propose`.
     """
-    whole = _widened(first, others, policies, ends, ip_block_pods)
+    found = partial(propose, ends=ends, ip_block_pods=ip_block_pods, narrow=narrow, given=given)
+    whole = _widened(first, others, policies, ends, ip_block_pods, found)
     if whole is None:
         alike = [case for case in others if _of_one_name(first.case, case)]
         if 0 < len(alike) < len(others):
-            whole = _widened(first, alike, policies, ends, ip_block_pods)
+            whole = _widened(first, alike, policies, ends, ip_block_pods, found)
     return whole or first
 
 
@@ -58,13 +65,13 @@ def _widened(
     policies: PolicySet,
     ends: Ends,
     ip_block_pods: IpBlockPods,
+    found: partial[Proposal | None],
 ) -> Proposal | None:
-    """The proposal with which all of these pass too, or ``None``."""
+    """The proposal with which all of these pass too, or ``None``; `found` proposes what mends one of them."""
     failing = {kind_of(case): case for case in others if not first.steps.passes(case)}
-    touched = frozenset(edit.new.ref for edit in first.edits if isinstance(edit, Edit))
     if not failing:
         return first
-    if len(failing) > _MOST or not touched:
+    if len(failing) > _MOST:
         return None
     edits, mended = first.edits, [first.case]
     for case in failing.values():
@@ -75,16 +82,17 @@ def _widened(
         ).allowed:  # an edit for one before serves it too
             mended.append(case)
             continue
-        # What is edited is near, so that elsewhere all is decided as it is.
-        more = propose(
+        touched = frozenset(edit.new.ref for edit in edits if isinstance(edit, Edit))
+        again = partial(
+            found,
             after_edits(case, around),
             around,
-            ends,
-            ip_block_pods=ip_block_pods,
-            within=touched,
+            # What is edited is near, so that elsewhere all is decided as it is.
             elsewhere=None if near is None else Elsewhere(policies, frozenset(filter(None, near))),
             keep=mended,
         )
+        # What selects neither end serves nobody there: the connection gets what it would get alone.
+        more = (again(within=touched, narrow=False) if touched else None) or again()
         if more is None:
             return None
         edits = summed(edits, more.edits)
