@@ -14,13 +14,13 @@ from enum import Enum
 from msgspec import Struct
 
 from flowdiag.analysis.sides import Side, changed_policies, untouched
-from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import PASSED, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, EndDecision, PolicyRef
 from flowdiag.model.time import rfc3339
 from flowdiag.report.query_types import FlowChange, FlowChanges, end_result
-from flowdiag.timeline.ends import EndKey, end_key, end_name, fold_addresses
+from flowdiag.timeline.ends import EndKey, end_key, end_name, fold_outside
 
 __all__ = ["Impact", "impact"]
 
@@ -154,12 +154,12 @@ def _shape(flow: Flow, ranges: Mapping[tuple[str, EndKey], dict[str, str]]) -> _
 
 def _ranges(flows: Iterable[Flow]) -> dict[tuple[str, EndKey], dict[str, str]]:
     """Ranges of outside addresses, apart for each end that they talk with."""
-    outside: dict[tuple[str, EndKey], set[str]] = defaultdict(set)
+    outside: dict[tuple[str, EndKey], dict[int, Endpoint]] = defaultdict(dict)
     for flow in flows:
         for end, other, way in ((flow.src, flow.dst, "from"), (flow.dst, flow.src, "to")):
-            if end.kind is EndpointKind.EXTERNAL and end.ip is not None:
-                outside[way, end_key(other)].add(end.ip)
-    return {beside: fold_addresses(addresses) for beside, addresses in outside.items()}
+            if end.kind is EndpointKind.EXTERNAL:
+                outside[way, end_key(other)][id(end)] = end
+    return {beside: fold_outside(ends.values()) for beside, ends in outside.items()}
 
 
 def _change(shape: _Shape, members: Sequence[_Member]) -> FlowChange:

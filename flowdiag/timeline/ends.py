@@ -18,6 +18,7 @@ __all__ = [
     "end_name",
     "end_namespace",
     "fold_addresses",
+    "fold_outside",
     "policy_key",
 ]
 
@@ -120,6 +121,22 @@ def fold_addresses(addresses: Iterable[str]) -> dict[str, str]:
             ranges = _together(family, width)
         folded.update(ranges)
     return folded
+
+
+def fold_outside(ends: Iterable[Endpoint]) -> dict[str, str]:
+    """Ranges for ends outside, as `fold_addresses`; a name's addresses stand under the name, unless names are many."""
+    nameless: set[str] = set()
+    named: dict[str, str] = {}
+    for end in ends:
+        if end.ip is None:
+            continue
+        if end.dns_names and not end.cidr:
+            named[end.ip] = end.dns_names[0]
+        else:
+            nameless.add(end.ip)
+    if len(set(named.values())) > _MAX_RANGES:
+        return fold_addresses(nameless | named.keys())
+    return fold_addresses(nameless - named.keys())
 
 
 def _together(family: list[tuple[str, IPv4Address | IPv6Address]], width: int) -> dict[str, str]:

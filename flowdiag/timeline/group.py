@@ -25,7 +25,7 @@ from flowdiag.timeline.drafts import (
     finding_key,
     refusal_order,
 )
-from flowdiag.timeline.ends import EndKey, end_key, fold_addresses
+from flowdiag.timeline.ends import EndKey, end_key, fold_outside
 from flowdiag.timeline.ports import ONE_PORT, count_ports
 
 __all__ = ["group"]
@@ -143,21 +143,20 @@ class _Keys:
 
 def _ranges(refusals: Sequence[Refusal], keys: _Keys) -> dict[tuple[str, EndKey], dict[str, str]]:
     """Ranges of outside addresses, apart for each end that they talk with."""
-    outside: dict[tuple[str, EndKey], set[str]] = defaultdict(set)
+    outside: dict[tuple[str, EndKey], dict[int, Endpoint]] = defaultdict(dict)
     for refusal in refusals:
         flow = refusal.flow
-        if (address := _outside_address(flow.src)) is not None:
-            outside["from", keys.of(flow.dst)].add(address)
-        if (address := _outside_address(flow.dst)) is not None:
-            outside["to", keys.of(flow.src)].add(address)
-    return {beside: fold_addresses(addresses) for beside, addresses in outside.items()}
+        # Flows share their ends.
+        if _is_outside(flow.src):
+            outside["from", keys.of(flow.dst)][id(flow.src)] = flow.src
+        if _is_outside(flow.dst):
+            outside["to", keys.of(flow.src)][id(flow.dst)] = flow.dst
+    return {beside: fold_outside(ends.values()) for beside, ends in outside.items()}
 
 
-def _outside_address(end: Endpoint) -> str | None:
+def _is_outside(end: Endpoint) -> bool:
     world = end.kind is EndpointKind.ENTITY and (end.entity or "").startswith("world")
-    if end.kind is EndpointKind.EXTERNAL or world:
-        return end.ip
-    return None
+    return end.kind is EndpointKind.EXTERNAL or world
 
 
 def _fold_ports(drafts: list[ConnectionDraft]) -> list[ConnectionDraft]:

@@ -17,9 +17,11 @@ from flowdiag.model.words import IF_MEANT, plural
 from flowdiag.timeline.drafts import ProblemDraft, Refusal
 from flowdiag.timeline.ends import end_name
 from flowdiag.timeline.ports import count_ports
+from flowdiag.timeline.titles import destinations_text, ports_text, sources_text
 
-__all__ = ["folded_advice", "is_scan", "own_notes", "refused_otherwise", "scan_advice"]
+__all__ = ["advice_for_all", "is_scan", "own_notes", "refused_otherwise", "scan_advice"]
 
+_AS_WRITTEN = "work as written."
 _MAX_OTHERWISE = 3
 _MAX_LIMITS = 8
 
@@ -41,11 +43,13 @@ def scan_advice(draft: ProblemDraft) -> str | None:
     return "Strangers try many ports: unless you know them there is nothing to open, and the policies do their work."
 
 
-def folded_advice(draft: ProblemDraft) -> str | None:
-    """Whom a rule is to admit where a connection stands for many ports or addresses; ``None`` for anything else."""
+def advice_for_all(draft: ProblemDraft) -> str | None:
+    """Whom rules are to admit where these are several, or many ports or addresses; ``None`` for anything else."""
     lead, finding = draft.connections[0], draft.finding
-    if not lead.folded or finding.direction is None or not finding.advice.startswith(IF_MEANT):
+    if finding.direction is None or not finding.advice.startswith(IF_MEANT):
         return None
+    if not lead.folded:
+        return _of_several(draft) if len(draft.connections) > 1 else None
     ends = [lead.source, lead.destination]
     who, peer = ends if finding.direction == "egress" else reversed(ends)
     of = "the addresses that are meant of " if "/" in peer[3] and peer[0] == "external" else ""
@@ -58,7 +62,22 @@ def folded_advice(draft: ProblemDraft) -> str | None:
     way = "to" if finding.direction == "egress" else "from"
     return (
         f"If these calls are meant, let {end_name(who)} have an {finding.direction} rule {way} {of}{end_name(peer)} on "
-        f"{port}; if they are not, the policies work as written."
+        f"{port}; if they are not, the policies {_AS_WRITTEN}"
+    )
+
+
+def _of_several(draft: ProblemDraft) -> str:
+    """The advice for one of several connections, for all of them."""
+    finding, lead = draft.finding, draft.connections[0]
+    ends = [sources_text(draft), destinations_text(draft)]
+    who, peer = ends if finding.direction == "egress" else reversed(ends)
+    one = all((c.source, c.destination) == (lead.source, lead.destination) for c in draft.connections)
+    rules = f"an {finding.direction} rule" if one else f"{finding.direction} rules"
+    way = "to" if finding.direction == "egress" else "from"
+    rest = finding.advice.partition(_AS_WRITTEN)[2]
+    return (
+        f"If these calls are meant, let {who} have {rules} {way} {peer} on {ports_text(draft)}; "
+        f"if they are not, the policies {_AS_WRITTEN}{rest}"
     )
 
 

@@ -31,7 +31,7 @@ from flowdiag.timeline.marks import ChangeMark
 from flowdiag.timeline.mended import ended
 from flowdiag.timeline.nearby import changes_of
 from flowdiag.timeline.own_notes import (
-    folded_advice,
+    advice_for_all,
     is_scan,
     own_notes,
     refused_otherwise,
@@ -132,7 +132,7 @@ def make_problem(
         evidence=_evidence(draft),
         pod_ages_s=_ages(draft),
         summary=finding.summary,
-        advice=since.advice or scan_advice(draft) or folded_advice(draft) or finding.advice,
+        advice=since.advice or scan_advice(draft) or advice_for_all(draft) or finding.advice,
         verify=confirm_commands(
             source if not _is_answer(lead) else ReportEndpoint(kind="unknown"),
             destination,

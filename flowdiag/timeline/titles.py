@@ -9,7 +9,7 @@ from flowdiag.timeline.drafts import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ends import EndKey, end_name
 from flowdiag.timeline.ports import count_ports
 
-__all__ = ["title_of"]
+__all__ = ["destinations_text", "ports_text", "sources_text", "title_of"]
 
 _TITLE_MARK = re.compile(r"\{source\}|\{destination\}|\{port\}")
 """Marks in a rule's title: ``DNS is blocked for {source}``."""
@@ -17,16 +17,29 @@ _TITLE_MARK = re.compile(r"\{source\}|\{destination\}|\{port\}")
 
 def title_of(draft: ProblemDraft) -> str:
     """Say what is refused, in one line."""
-    sources = sorted({c.source for c in draft.connections})
-    destinations = sorted({c.destination for c in draft.connections})
-    services = sorted({(c.port, c.protocol or "", c.icmp or "") for c in draft.connections}, key=repr)
     replaced = {
-        "{source}": _names(sources, draft.connections[0].source),
-        "{destination}": _names(destinations, draft.connections[0].destination),
-        "{port}": _ports(services, draft.connections),
+        "{source}": sources_text(draft),
+        "{destination}": destinations_text(draft),
+        "{port}": ports_text(draft),
     }
     # One pass over the rule's template: a name that holds a mark itself stays a name.
     return _TITLE_MARK.sub(lambda mark: replaced[mark[0]], draft.finding.title)
+
+
+def sources_text(draft: ProblemDraft) -> str:
+    """Who calls, of all connections: ``3 workloads in shop``."""
+    return _names(sorted({c.source for c in draft.connections}), draft.connections[0].source)
+
+
+def destinations_text(draft: ProblemDraft) -> str:
+    """Who is called, of all connections."""
+    return _names(sorted({c.destination for c in draft.connections}), draft.connections[0].destination)
+
+
+def ports_text(draft: ProblemDraft) -> str:
+    """The ports of all connections: ``80/TCP, 443/TCP``."""
+    services = sorted({(c.port, c.protocol or "", c.icmp or "") for c in draft.connections}, key=repr)
+    return _ports(services, draft.connections)
 
 
 def _names(keys: list[EndKey], lead: EndKey) -> str:

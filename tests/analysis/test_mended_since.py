@@ -63,7 +63,9 @@ def test_one_of_two_connections_that_passes_is_a_note(tmp_path):
 
     assert [one.destination.name for one in problem.connections] == ["db", "cache"]
     assert problem.counterfactual is not None
-    assert problem.advice.startswith("If the call is meant")
+    assert problem.advice.startswith(
+        "If these calls are meant, let shop/web have egress rules to data/db and data/cache"
+    )
     assert (
         "shop/web -> data/cache 6379/TCP passes since, as far as the policies tell: NetworkPolicy "
         "shop/allow-web egress[0] (created at 2026-03-01 12:00:40 UTC)." in problem.notes

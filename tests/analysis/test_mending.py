@@ -62,8 +62,8 @@ def test_a_policy_for_some_pods_of_a_workload_is_mended_for_those(tmp_path):
     assert problem.counterfactual.proved
 
 
-def test_what_mends_some_pods_of_a_workload_is_not_called_proved(tmp_path):
-    """The rule for the stable ones is mended; the canary, which was refused before them, has none."""
+def test_each_kind_of_a_workloads_pods_is_mended(tmp_path):
+    """The rule for the stable ones is mended; the canary, which was refused before them, has none and gets one."""
     stable, canary = "web-5d9c7b6f4-x2v4z", "web-7f6b5c4d6-q7k2p"
     pods = [pod("shop", stable, "10.0.0.5", "web"), pod("shop", canary, "10.0.0.6", "web")]
     for each, track in zip(pods, ("stable", "canary"), strict=True):
@@ -82,8 +82,13 @@ def test_what_mends_some_pods_of_a_workload_is_not_called_proved(tmp_path):
     ).problems
 
     assert len(problem.connections) == 1
-    assert "8080" in problem.counterfactual.summary
-    assert (problem.counterfactual.proved, problem.counterfactual.allows_denied) == (False, False)
+    change = problem.counterfactual
+    assert "8080" in change.summary
+    assert (change.proved, change.allows_denied) == (True, True)
+    assert [yaml.safe_load(text)["metadata"]["name"] for text in change.manifests] == [
+        "stable",
+        "allow-web-to-db",
+    ]
 
 
 def test_a_policy_of_all_namespaces_is_not_widened_for_one_call(tmp_path):
@@ -120,11 +125,19 @@ def _named(*addresses):
 
 def test_a_name_with_several_addresses_is_let_through_to_all_of_them(tmp_path):
     """Its addresses are one connection, and a change is proved for each."""
-    addresses = ["198.51.100.7", "198.51.100.8", "203.0.113.9"]
+    addresses = ["203.0.113.9", *(f"198.51.100.{place}" for place in range(7, 20))]
     (problem,) = analyze(
         [write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=_named(*addresses))]
     ).problems
     change = problem.counterfactual
+
+    assert (problem.destination.name, problem.title.split(" reach ")[1]) == (
+        "api.example.com",
+        "api.example.com on 443/TCP",
+    )
+    assert change.summary.startswith("Add NetworkPolicy shop/allow-web-to-api-example-com ")
+    assert change.summary.endswith(" and 13 other addresses of that name.")
+    assert "Its addresses may change" in problem.advice
 
     assert len(problem.connections) == 1
     assert (change.proved, change.allows_denied) == (True, True)
@@ -132,8 +145,8 @@ def test_a_name_with_several_addresses_is_let_through_to_all_of_them(tmp_path):
 
 
 def test_a_change_for_some_addresses_of_a_name_says_so(tmp_path):
-    """Of more addresses than are mended one by one the change for one is neither proved nor said to mend the whole."""
-    addresses = [f"198.51.{place}.7" for place in range(12)]
+    """Of more addresses than a rule lists the change for one is neither proved nor said to mend the whole."""
+    addresses = [f"198.51.{place}.7" for place in range(70)]
     (problem,) = analyze(
         [write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=_named(*addresses))]
     ).problems

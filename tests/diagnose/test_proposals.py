@@ -650,8 +650,10 @@ def test_what_mends_a_second_pod_keeps_what_mended_one_that_is_gone():
             "ops/probe-1",
             8080,
             ("ops",),
-            "; admit ops/probe in NetworkPolicy data/api ingress[0]; "
-            "add NetworkPolicy ops/allow-probe-to-api to let ops/probe reach data/api",
+            (
+                "; admit ops/probe in NetworkPolicy data/api ingress[0]; "
+                "add NetworkPolicy ops/allow-probe-to-api to let ops/probe reach data/api"
+            ),
         ),
         # What no policy may be written for stays refused.
         ("data/api", "192.0.2.0/24", 8080, (), None),

@@ -359,3 +359,17 @@ def test_the_port_of_a_client_is_not_tried_again(port, tried):
     problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
 
     assert any(" exec " in command for command in problem.verify) is tried
+
+
+@pytest.mark.parametrize(("names", "folded"), [(1, 1), (32, 32), (40, 1)])
+def test_a_names_addresses_stand_under_the_name_unless_names_are_many(names, folded):
+    """Forty neighbours are one range, and so many names as they are called by; the outside world stays a bounded list."""
+    source = pod("shop", "web-1", "web")
+    neighbours = [
+        replace(outside(f"198.51.100.{place}"), dns_names=(f"api-{place % names}.example.com",))
+        for place in range(40)
+    ]
+    (problem,) = group([refusal(source, each, 443) for each in neighbours])
+
+    assert len(problem.connections) == folded
+    assert (problem.connections[0].destination[3] == "198.51.100.0/24") == (names == 40)

@@ -29,7 +29,7 @@ from flowdiag.diagnose.wording import (
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, EndDecision, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.words import IF_MEANT
 from flowdiag.policy.addresses import parse_address
@@ -51,6 +51,14 @@ _NEEDED = (
 
 
 _OBJECTS = (Needs.POLICIES, Needs.PODS, Needs.NAMESPACES, Needs.SERVICES)
+
+
+_BY_NAME = {
+    Dialect.CILIUM: "a CiliumNetworkPolicy can go by the name (toFQDNs)",
+    Dialect.GKE: "a FQDNNetworkPolicy can go by the name",
+    Dialect.ANTREA: "a policy of Antrea's can go by the name (fqdn)",
+}
+"""Who lets in by DNS names."""
 
 
 class DefaultDeny(Rule):
@@ -120,9 +128,10 @@ class DefaultDeny(Rule):
         # A rule that misses on labels of objects that were not read may match after all.
         guessed = Needs.NAMESPACES not in case.has and missed.conditions == {Condition.NAMESPACE}
         way = "to" if case.direction == "egress" else "from"
+        whom = next(iter(case.peer.dns_names), peer)
         advice = (
-            f"{IF_MEANT}{who} have an {case.direction} rule {way} {peer} on {port_text(case)}; "
-            "if it is not, the policies work as written."
+            f"{IF_MEANT}{who} have an {case.direction} rule {way} {whom} on {port_text(case)}; "
+            f"if it is not, the policies work as written.{_by_name(case)}"
         )
         advice = (
             _other_family(case)
@@ -176,6 +185,19 @@ class DefaultDeny(Rule):
             cause_key="recorded",
             limits=(_why_unknown(case),),
         )
+
+
+def _by_name(case: Case) -> str:
+    """Say that a name's addresses change, and what goes by the name where there is such a thing."""
+    if case.direction is not Direction.EGRESS or not case.peer.dns_names:
+        return ""
+    dialect = case.context.dialect
+    goes = _BY_NAME.get(dialect) if dialect is not None else None
+    return (
+        f" Its addresses may change: {goes}."
+        if goes
+        else " Its addresses may change, and a rule goes by them."
+    )
 
 
 class _Missed(Struct, frozen=True):

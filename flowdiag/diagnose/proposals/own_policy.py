@@ -184,7 +184,7 @@ def _calico_policy(
 
 def _plain(end: Endpoint) -> str:
     workload = end.workload or (end.pod.workload if end.pod is not None else None)
-    text = workload.name if workload is not None else end.name or end.ip or "peer"
+    text = workload.name if workload is not None else end.name or next(iter(end.dns_names), end.ip) or "peer"
     return _NAME.sub("-", text.lower()).strip("-")[:24].strip("-")
 
 

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
+from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
+from flowdiag.diagnose.proposals.selectors import single_range
 from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.policy import PolicySet
 
@@ -25,6 +27,8 @@ __all__ = ["after_edits", "for_every", "going_on", "kind_of", "summed"]
 
 _MOST = 8
 """Kinds of connections that are mended beside the first; each is a proof of its own."""
+_MOST_ADDRESSES = 64
+"""Addresses of a DNS name that a rule lists; of more it would be old before it is applied."""
 
 
 def for_every(
@@ -71,9 +75,10 @@ def _widened(
     failing = {kind_of(case): case for case in others if not first.steps.passes(case)}
     if not failing:
         return first
-    if len(failing) > _MOST:
+    if len({_name_of(case) for case in failing.values()}) > _MOST:
         return None
-    edits, mended = first.edits, [first.case]
+    edits, mended = _for_the_name(first, list(failing.values())), [first.case]
+    left = _MOST
     for case in failing.values():
         near = spaces_near(case, policies, edits)
         around = compiled(policies, edits, ip_block_pods, near)
@@ -82,6 +87,9 @@ def _widened(
         ).allowed:  # an edit for one before serves it too
             mended.append(case)
             continue
+        if left == 0:
+            return None
+        left -= 1
         touched = frozenset(edit.new.ref for edit in edits if isinstance(edit, Edit))
         again = partial(
             found,
@@ -112,6 +120,28 @@ def _widened(
         opened=radius.opened,
         doubtful=radius.doubtful,
     )
+
+
+def _for_the_name(first: Proposal, failing: Sequence[Case]) -> tuple[AnyEdit, ...]:
+    """The first connection's edits, for the other addresses of its DNS name as well."""
+    own = _outside_range(first.case)
+    more = {_outside_range(case) for case in failing if _of_one_name(first.case, case)} - {own, None}
+    if own is None or not 0 < len(more) <= _MOST_ADDRESSES:
+        return first.edits
+    return with_addresses(first.edits, own, sorted(filter(None, more)))
+
+
+def _outside_range(case: Case) -> str | None:
+    """The address of the end outside that has a DNS name, as a range."""
+    return next((single_range(end) for end in (case.flow.src, case.flow.dst) if end.dns_names), None)
+
+
+def _name_of(case: Case) -> tuple[object, ...]:
+    """`kind_of`, with the addresses of a DNS name as one."""
+    src, dst = (
+        end.dns_names[0] if end.dns_names else workload_id(end) for end in (case.flow.src, case.flow.dst)
+    )
+    return (src, dst, case.protocol, case.port)
 
 
 def after_edits(case: Case, now: PolicySet) -> Case:

@@ -1,0 +1,65 @@
+"""The other addresses of a DNS name, put beside the one that a change was made for.
+
+Every policy language has ranges in lists: entries of NetworkPolicy (``ipBlock``), plain texts elsewhere (``toCIDR``,
+``nets``, ``networks``).  What stands in such a list for one address of a name is written again for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, changed_policy
+from flowdiag.model.words import plural
+
+__all__ = ["with_addresses"]
+
+
+def with_addresses(edits: Sequence[AnyEdit], own: str, more: Sequence[str]) -> tuple[AnyEdit, ...]:
+    """Let edits that admit one range admit others with it; those of a policy that names it already stay.
+
+    Args:
+        edits: changes for one address.
+        own: its range: ``192.0.2.7/32``.
+        more: the ranges of the name's other addresses.
+    """
+    found: list[AnyEdit] = []
+    for edit in edits:
+        if isinstance(edit, Edit) and (edit.old is None or not _names(edit.old.spec, own)):
+            spec = _beside(edit.new.spec, own, more)
+            if spec is not edit.new.spec:
+                text = (
+                    f"{edit.summary} and {plural(len(more), 'other address', 'other addresses')} of that name"
+                )
+                edit = replace(edit, new=changed_policy(edit.new, spec), summary=text)  # noqa: PLW2901
+        found.append(edit)
+    return tuple(found)
+
+
+def _names(value: Any, own: str) -> bool:
+    """Whether a range stands anywhere in a spec."""
+    if isinstance(value, dict):
+        return any(_names(each, own) for each in value.values())
+    return any(_names(each, own) for each in value) if isinstance(value, list) else bool(value == own)
+
+
+def _beside(value: Any, own: str, more: Sequence[str]) -> Any:
+    """Part of a spec with the other ranges in its lists; the very same object where there is nothing to write."""
+    if isinstance(value, dict):
+        changed = {key: _beside(each, own, more) for key, each in value.items()}
+        return changed if any(changed[key] is not each for key, each in value.items()) else value
+    if not isinstance(value, list):
+        return value
+    block = {"ipBlock": {"cidr": own}}
+    written: list[Any] = []
+    for each in value:
+        if each == own:
+            written += [own, *more]
+        elif each == block:
+            written += [each, *({"ipBlock": {"cidr": other}} for other in more)]
+        else:
+            written.append(_beside(each, own, more))
+    same = len(written) == len(value) and all(one is other for one, other in zip(written, value, strict=True))
+    return value if same else written
