@@ -191,9 +191,9 @@ class Matrix:
 
     def _family(self, end: Endpoint) -> int | None:
         """Give the family of an outside address, and of a pod that stands for one of its two; else ``None``."""
-        if end.ip is None or not len(self.policies.ranges):
+        if end.ip is None:
             return None
-        if end.pod is not None and len(families(end.pod.ips)) < 2:
+        if end.pod is not None and (not len(self.policies.ranges) or len(families(end.pod.ips)) < 2):
             return None
         address = parse_address(end.ip)
         return None if address is None else address.version

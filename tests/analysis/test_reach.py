@@ -149,3 +149,18 @@ def test_a_range_of_the_other_family_opens_nothing_to_a_pod_without_it(tmp_path)
     asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="calico"))
 
     assert [row.peer for row in reach(asker, "shop/web").outbound if row.peer == "data/db"] == []
+
+
+def test_outside_addresses_of_a_family_that_a_pod_lacks_reach_it_in_no_cluster_of_both(tmp_path):
+    """Also where no policy names a range, by which families would be told apart."""
+    path = tmp_path / "state.yaml"
+    pods = "".join(
+        POD.format(name=name, space=space, ips=", ".join(f"{{ip: '{ip}'}}" for ip in own.split(",")))
+        for name, space, own in (("web", "shop", "10.0.1.1"), ("db", "data", "10.0.2.1,2001:db8::2"))
+    )
+    path.write_text(pods + EGRESS.format(rules="egress: [{}]"))
+    asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="calico"))
+
+    assert [row.peer for row in reach(asker, "shop/web").inbound if ":" in row.peer] == []
+    assert [row.peer for row in reach(asker, "shop/web").outbound if ":" in row.peer] == []
+    assert any(":" in row.peer for row in reach(asker, "data/db").inbound)
