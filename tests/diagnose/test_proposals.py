@@ -1266,6 +1266,30 @@ def test_an_admin_policy_stays_one_that_the_api_takes(ports, rules):
     assert not any("networks" in repr(rule["to"]) and "namedPort" in repr(rule["ports"]) for rule in egress)
 
 
+def test_calico_s_fields_of_icmp_stay_with_icmp():
+    """A rule for another protocol that is made after one for ICMP would be refused with them."""
+    rule = {"action": "Allow", "protocol": "ICMP", "notICMP": {"type": 13}, "source": {"selector": "all()"}}
+    policy = {"selector": "all()", "types": ["Ingress"], "ingress": [rule]}
+    spec = _spec(
+        policies={"CalicoNetworkPolicy data/redis": policy},
+        pods={"data/web-1": {"ip": "10.0.1.1"}, "data/redis-0": {"ip": "10.0.2.1"}},
+    )
+    spec["flow"] |= {"from": "data/web-1", "direction": "ingress"}
+    _, _, _, found = proposal_of(spec | {"dialect": "calico"})
+    (manifest,) = (read_yaml(text) for text in found.manifests)
+
+    assert found.proved
+    assert manifest["spec"]["ingress"] == [
+        rule,
+        {
+            "action": "Allow",
+            "protocol": "TCP",
+            "source": {"selector": "all()"},
+            "destination": {"ports": [6379]},
+        },
+    ]
+
+
 def test_an_address_is_let_in_beside_a_selector_and_not_in_its_place():
     """Whom the rule means may be in a namespace that was not collected, and nothing shows that it is closed then."""
     dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}

@@ -37,6 +37,8 @@ _PEER_FIELDS = (
     "notNets",
     "services",
 )
+_OF_ICMP = frozenset({"icmp", "notICMP"})
+"""Fields that Calico takes beside no other protocol."""
 _NO_PODS = frozenset({"NetworkSet", "GlobalNetworkSet", "HostEndpoint"})
 """What selectors mean besides pods."""
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,316}")
@@ -97,7 +99,7 @@ def calico_edits(
             side["ports"] = [*(side.get("ports") or []), case.port]
             rules[index]["destination"] = side
         else:
-            other = copy.deepcopy(rules[index])
+            other = {key: value for key, value in copy.deepcopy(rules[index]).items() if key not in _OF_ICMP}
             other["protocol"] = case.protocol
             other["destination"] = {**(other.get("destination") or {}), "ports": [case.port]}
             rules.insert(index + 1, other)
