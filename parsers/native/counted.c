@@ -61,11 +61,23 @@ static int room_for_one(struct counted *c)
 struct asking {
     struct known *known;
     struct kind *kind;
+    struct span ips[2];
+    struct address *addresses[2];
 };
 
+static void asked_both(void *who, struct span source, struct span destination)
+{
+    struct asking *asking = who;
+    asking->ips[0] = source;
+    asking->ips[1] = destination;
+    addresses_of(asking->known, asking->ips, asking->addresses);
+}
+
+/* Of one of the two that were told last. */
 static size_t asked_end(void *who, struct span ip, const char *at, size_t room, int *number)
 {
-    return find_end(((struct asking *)who)->known, ip, at, room, number);
+    const struct asking *asking = who;
+    return find_end(asking->addresses[ip.at != asking->ips[0].at], at, room, number);
 }
 
 static int asked_rest(void *who, struct line *line)
@@ -103,8 +115,9 @@ int count_line(struct known *known, const char *begin, const char *end, int bare
                struct counted *c)
 {
     struct line line;
-    struct asking asking = {known, NULL};
-    if (!walk(begin, end, bare, asked_end, asked_rest, &asking, &line))
+    struct asking asking = {.known = known};
+    const struct asked asked = {asked_end, asked_rest, asked_both, &asking};
+    if (!walk(begin, end, bare, &asked, &line))
         return leave_line(place, c);
     int32_t source = line.source_number, destination = line.destination_number;
     if (source == UNKNOWN || destination == UNKNOWN || (source & destination & BARE_BIT))

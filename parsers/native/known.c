@@ -1,11 +1,16 @@
 #include "tables.h"
 
-struct address *address_of(struct known *self, struct span ip)
+#if defined(__GNUC__)
+#define NEAR(at) __builtin_prefetch(at)
+#else
+#define NEAR(at) ((void)(at))
+#endif
+
+enum { LINE = 64, AHEAD = 4 }; /* bytes that come near together, and how many such: what follows comes by itself */
+
+static struct address *address_at(struct known *self, struct span ip, uint64_t hash)
 {
     struct table *table = &self->by_ip;
-    if (!table->slots)
-        return NULL;
-    uint64_t hash = hashed(self->seed, ip.at, ip.size);
     uint32_t at = slot_of(table, hash);
     for (int probe = 0; probe < MAX_PROBES && table->slots[at]; probe++, at = (at + 1) & table->mask) {
         struct address *one = &self->addresses[table->slots[at] - 1];
@@ -13,6 +18,35 @@ struct address *address_of(struct known *self, struct span ip)
             return one;
     }
     return NULL;
+}
+
+struct address *address_of(struct known *self, struct span ip)
+{
+    return self->by_ip.slots ? address_at(self, ip, hashed(self->seed, ip.at, ip.size)) : NULL;
+}
+
+void addresses_of(struct known *self, const struct span ips[2], struct address *found[2])
+{
+    struct table *table = &self->by_ip;
+    found[0] = found[1] = NULL;
+    if (!table->slots)
+        return;
+    uint64_t hashes[2];
+    for (int i = 0; i < 2; i++) {
+        hashes[i] = hashed(self->seed, ips[i].at, ips[i].size);
+        NEAR(&table->slots[slot_of(table, hashes[i])]);
+    }
+    for (int i = 0; i < 2; i++) {
+        uint32_t slot = table->slots[slot_of(table, hashes[i])];
+        if (slot)
+            NEAR(&self->addresses[slot - 1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        found[i] = address_at(self, ips[i], hashes[i]);
+        for (uint32_t form = 0; found[i] && form < found[i]->count; form++)
+            for (size_t at = 0; at < AHEAD * LINE && at < found[i]->forms[form].object.size; at += LINE)
+                NEAR(found[i]->forms[form].object.at + at);
+    }
 }
 
 static uint64_t rest_hash(uint64_t seed, const struct line *line, const uint8_t ports[2])
@@ -106,19 +140,28 @@ struct kind *find_kind(struct known *self, const struct line *line)
     return kind_of(self, line, &hash, classes);
 }
 
-size_t find_end(void *who, struct span ip, const char *at, size_t room, int *number)
+size_t find_end(const struct address *address, const char *at, size_t room, int *number)
 {
-    struct known *self = who;
-    struct address *address = address_of(self, ip);
     *number = UNKNOWN;
     if (!address)
         return 0;
     for (uint32_t i = 0; i < address->count; i++) {
-        struct end *form = &address->forms[i];
+        const struct end *form = &address->forms[i];
         if (form->object.size <= room && memcmp(form->object.at, at, form->object.size) == 0) {
             *number = form->number | (form->bare ? BARE_BIT : 0);
             return form->object.size;
         }
     }
     return 0;
+}
+
+static size_t known_end_of(void *who, struct span ip, const char *at, size_t room, int *number)
+{
+    return find_end(address_of(who, ip), at, room, number);
+}
+
+int walk_known(struct known *known, const char *begin, const char *end, int bare, struct line *line)
+{
+    const struct asked asked = {known_end_of, NULL, NULL, known};
+    return walk(begin, end, bare, &asked, line);
 }

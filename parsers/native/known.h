@@ -59,8 +59,18 @@ struct known {
 /* Begin with all zeroes but the seed and the classes.  `release` is called for the owner of each end's object. */
 void forgotten(struct known *known, void (*release)(void *owner));
 
-/* A `known_end` whose `who` is a `struct known`. */
-size_t find_end(void *who, struct span ip, const char *at, size_t room, int *number);
+/* As `walk`, with the ends that are known. */
+int walk_known(struct known *known, const char *begin, const char *end, int bare, struct line *line);
+
+/* How long the object is that is known to stand here for an address, NULL for one that is not known, and its number; 0
+   where none is. */
+size_t find_end(const struct address *address, const char *at, size_t room, int *number);
+
+/* What is known of an address, NULL for nothing. */
+struct address *address_of(struct known *known, struct span ip);
+
+/* Both at once, and have what they lead to brought near. */
+void addresses_of(struct known *known, const struct span ips[2], struct address *found[2]);
 
 /* The kind of a line's rest, NULL where it was not taught. */
 struct kind *find_kind(struct known *known, const struct line *line);

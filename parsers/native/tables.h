@@ -44,9 +44,22 @@ static inline uint64_t word_at(const char *at)
     return word;
 }
 
+/* All of one to seven bytes. */
+static inline uint64_t few_at(const char *at, size_t size)
+{
+    if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, at, sizeof first);
+        memcpy(&last, at + size - sizeof last, sizeof last);
+        return (uint64_t)first << 32 | last;
+    }
+    return (uint64_t)(unsigned char)at[0] << 16 | (uint64_t)(unsigned char)at[size / 2] << 8 | (unsigned char)at[size - 1];
+}
+
 /* Four lanes at once: one waits for each multiplication. */
 static inline uint64_t hashed(uint64_t hash, const char *at, size_t size)
 {
+    const size_t whole = size;
     hash = mixed(hash, size);
     if (size >= 32) {
         uint64_t lanes[4] = {hash, hash + 1, hash + 2, hash + 3};
@@ -55,12 +68,14 @@ static inline uint64_t hashed(uint64_t hash, const char *at, size_t size)
                 lanes[i] = mixed(lanes[i], word_at(at + 8 * i));
         hash = mixed(mixed(mixed(lanes[0], lanes[1]), lanes[2]), lanes[3]);
     }
-    for (; size >= 8; at += 8, size -= 8)
+    const char *end = at + size;
+    for (; end - at >= 8; at += 8)
         hash = mixed(hash, word_at(at));
-    if (size) {
-        uint64_t word = 0;
-        memcpy(&word, at, size);
-        hash = mixed(hash, word);
+    /* Byte by byte, what was written would have to be waited for to be read as a word. */
+    if (end > at) {
+        uint64_t last = whole >= 8 ? word_at(end - 8) : few_at(at, (size_t)(end - at));
+        /* What is uppermost in a factor is in the product too, where `slot_of` does not look. */
+        hash = mixed(hash, last ^ last >> 32);
     }
     return hash;
 }
@@ -80,9 +95,6 @@ static inline uint32_t slot_of(const struct table *table, uint64_t hash)
 {
     return (uint32_t)(hash >> 40) & table->mask;
 }
-
-/* What is known of an address, NULL for nothing. */
-struct address *address_of(struct known *known, struct span ip);
 
 /* As `find_kind`, and the hash and the classes of the ports that it is to be kept with. */
 struct kind *kind_of(struct known *known, const struct line *line, uint64_t *hash, uint8_t ports[2]);

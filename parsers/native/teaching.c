@@ -40,7 +40,7 @@ PyObject *meet(PyObject *self, PyObject *args)
     struct end end = {{at, (size_t)size}, object, number, bare};
     int known_as;
     begin_teaching(&known->guard);
-    if (!known->full && !find_end(known, ip, at, (size_t)size, &known_as) && learn_end(known, ip, end, &gone))
+    if (!known->full && !find_end(address_of(known, ip), at, (size_t)size, &known_as) && learn_end(known, ip, end, &gone))
         Py_INCREF(object);
     end_teaching(&known->guard);
     Py_XDECREF((PyObject *)gone);
@@ -72,7 +72,7 @@ PyObject *learn(PyObject *object, PyObject *args)
     struct line line;
     struct known *known = known_of(object);
     if (known->full || !size || data[size - 1] != '\n' || memchr(data, '\n', (size_t)size) != data + size - 1 ||
-        flags < 0 || flags > 0xFFFF || !walk(data, data + size - 1, bare, find_end, NULL, known, &line) ||
+        flags < 0 || flags > 0xFFFF || !walk_known(known, data, data + size - 1, bare, &line) ||
         line.time != time || line.source_port != source_port || line.destination_port != destination_port)
         return PyLong_FromLong(-1);
     int first = same(line.source, source), second = same(line.destination, destination);
@@ -127,7 +127,7 @@ PyObject *adopt(PyObject *object, PyObject *args)
     struct kind *family;
     if (!line_is_at(begin, end, data, size))
         return NULL;
-    if (!known->full && walk(data + begin, data + end, bare, find_end, NULL, known, &line) &&
+    if (!known->full && walk_known(known, data + begin, data + end, bare, &line) &&
         node_apart(&line, &apart, &node) && (family = find_kind(known, &apart))) {
         struct kind kind = *family;
         kind.number = number;
@@ -192,7 +192,7 @@ PyObject *unmet(PyObject *object, PyObject *args)
         Py_RETURN_NONE;
     if (!line_is_at(begin, end, data, size))
         return NULL;
-    if (walk(data + begin, data + end, bare, find_end, NULL, known, &line)) {
+    if (walk_known(known, data + begin, data + end, bare, &line)) {
         kind = find_kind(known, &line);
         if (!kind && node_apart(&line, &apart, &node))
             kind = find_kind(known, &apart);

@@ -156,12 +156,15 @@ static int port(struct cursor *c, enum slot slot, int32_t *out)
     return 1;
 }
 
-static int addresses(struct cursor *c)
+static int addresses(struct cursor *c, const struct asked *asked)
 {
     struct line *out = c->out;
-    return IS(c, "{\"source\":\"") && plain(c, SLOT_SOURCE_IP, HEX, MAX_ADDRESS, &out->source_ip) &&
-           IS(c, ",\"destination\":\"") && plain(c, SLOT_DESTINATION_IP, HEX, MAX_ADDRESS, &out->destination_ip) &&
-           (IS(c, ",\"ipVersion\":\"IPv4\"}") || IS(c, ",\"ipVersion\":\"IPv6\"}") || IS(c, "}"));
+    if (!IS(c, "{\"source\":\"") || !plain(c, SLOT_SOURCE_IP, HEX, MAX_ADDRESS, &out->source_ip) ||
+        !IS(c, ",\"destination\":\"") || !plain(c, SLOT_DESTINATION_IP, HEX, MAX_ADDRESS, &out->destination_ip))
+        return 0;
+    if (asked->both)
+        asked->both(asked->who, out->source_ip, out->destination_ip);
+    return (IS(c, ",\"ipVersion\":\"IPv4\"}") || IS(c, ",\"ipVersion\":\"IPv6\"}") || IS(c, "}"));
 }
 
 static int macs(struct cursor *c)
@@ -188,14 +191,14 @@ static int transport(struct cursor *c)
 }
 
 /* An end's object as a slot, and its number where `known` has it. */
-static int endpoint(struct cursor *c, enum slot slot, known_end known, void *who, struct span ip, struct span *out,
+static int endpoint(struct cursor *c, enum slot slot, const struct asked *asked, struct span ip, struct span *out,
                     int *number)
 {
     /* Without an address before it, ends are not told apart. */
     if (!ip.at || *c->at != '{' || !open_slot(c, slot))
         return 0;
     const char *begin = c->at;
-    size_t size = known(who, ip, begin, (size_t)(c->end - begin), number);
+    size_t size = asked->end(asked->who, ip, begin, (size_t)(c->end - begin), number);
     if (size)
         c->at = begin + size;
     else if (!skip_value(c))
@@ -256,7 +259,7 @@ static int of_node(struct cursor *c, enum slot slot)
     return 1;
 }
 
-static int flow_field(struct cursor *c, struct span key, known_end known, void *who, struct span *time)
+static int flow_field(struct cursor *c, struct span key, const struct asked *asked, struct span *time)
 {
     struct line *out = c->out;
     switch (key.size) {
@@ -264,7 +267,7 @@ static int flow_field(struct cursor *c, struct span key, known_end known, void *
         if (key_is(key, "l7"))
             return request(c);
         if (key_is(key, "IP"))
-            return addresses(c);
+            return addresses(c, asked);
         /* Of two the last counts, which need not have slots. */
         if (key_is(key, "l4"))
             return !out->has_transport++ && transport(c);
@@ -277,7 +280,7 @@ static int flow_field(struct cursor *c, struct span key, known_end known, void *
         break;
     case 6:
         if (key_is(key, "source"))
-            return endpoint(c, SLOT_SOURCE, known, who, out->source_ip, &out->source, &out->source_number);
+            return endpoint(c, SLOT_SOURCE, asked, out->source_ip, &out->source, &out->source_number);
         break;
     case 7:
         /* Of a request, which it repeats; others have few, and stay where known lines are found at once. */
@@ -296,7 +299,7 @@ static int flow_field(struct cursor *c, struct span key, known_end known, void *
         if (key_is(key, "node_labels"))
             return of_node(c, SLOT_NODE_LABELS);
         if (key_is(key, "destination"))
-            return endpoint(c, SLOT_DESTINATION, known, who, out->destination_ip, &out->destination,
+            return endpoint(c, SLOT_DESTINATION, asked, out->destination_ip, &out->destination,
                             &out->destination_number);
         break;
     }
@@ -318,7 +321,7 @@ static int closed(struct cursor *c, const char *end)
 
 /* Suppose that what is left of a line has no slot but the time of its wrapper, and ask whether such a line is known.
    Walking is by the bytes alone: where they are those of a line that was walked, it would come to the same. */
-static int goes_on_as_known(const struct cursor *here, int bare, struct span time, known_rest rest, void *who)
+static int goes_on_as_known(const struct cursor *here, int bare, struct span time, const struct asked *asked)
 {
     struct cursor c = *here;
     int count = c.out->count;
@@ -333,14 +336,13 @@ static int goes_on_as_known(const struct cursor *here, int bare, struct span tim
         c.at += time.size;
         close_slot(&c);
     }
-    if (closed(&c, c.end) && rest(who, c.out))
+    if (closed(&c, c.end) && asked->rest(asked->who, c.out))
         return 1;
     c.out->count = count;
     return 0;
 }
 
-int walk(const char *begin, const char *end, int bare, known_end known, known_rest rest, void *who,
-         struct line *out)
+int walk(const char *begin, const char *end, int bare, const struct asked *asked, struct line *out)
 {
     struct cursor c = {begin, end, begin, out};
     struct span key, time = {NULL, 0}, outer = {NULL, 0};
@@ -354,16 +356,17 @@ int walk(const char *begin, const char *end, int bare, known_end known, known_re
     out->query.size = 0;
     out->answer_count = 0;
     out->ttl = -1;
+    int ask = asked->rest != NULL;
     if (!(bare ? IS(&c, "{\"") : IS(&c, "{\"flow\":{\"")))
         return 0;
     for (;;) {
-        if (!key_of(&c, &key) || !flow_field(&c, key, known, who, &time))
+        if (!key_of(&c, &key) || !flow_field(&c, key, asked, &time))
             return 0;
-        if (rest && out->source.at && out->destination.at && time.at) {
-            if (time_of(time.at, time.size, &out->time) && goes_on_as_known(&c, bare, time, rest, who))
+        if (ask && out->source.at && out->destination.at && time.at) {
+            if (time_of(time.at, time.size, &out->time) && goes_on_as_known(&c, bare, time, asked))
                 return 1;
             /* It was asked once: each time costs what the line is long. */
-            rest = NULL;
+            ask = 0;
         }
         if (IS(&c, ",\""))
             continue;

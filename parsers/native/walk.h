@@ -76,11 +76,21 @@ typedef size_t (*known_end)(void *who, struct span ip, const char *at, size_t ro
 /* Says whether a line is known whose rest is that of `line` so far; then nothing more of it is looked at. */
 typedef int (*known_rest)(void *who, struct line *line);
 
+/* Hears which addresses a line tells, before it asks for what stands for them. */
+typedef void (*known_both)(void *who, struct span source, struct span destination);
+
+/* What is asked on the way. */
+struct asked {
+    known_end end;
+    known_rest rest; /* or NULL */
+    known_both both; /* or NULL */
+    void *who;
+};
+
 /* Take [begin, end) apart, where `end` is the place of its newline, which can be read.
    Returns 0 for a line of any other form.  `rest`, if any, is asked once both ends are found: where it knows a line
    that goes on like this one, this one goes on like that. */
-int walk(const char *begin, const char *end, int bare, known_end known, known_rest rest, void *who,
-         struct line *out);
+int walk(const char *begin, const char *end, int bare, const struct asked *asked, struct line *out);
 
 /* The same line with slots for what tells the node, and the node's name; 0 where it tells none, or two.  For lines that
    were walked to their end. */
