@@ -133,8 +133,12 @@ def _lost(problem: InputProblem) -> Manifest:
     return Manifest(input=problem.path, problems=[said])
 
 
-def live_state(options: ClusterOptions | None) -> LiveState | None:
+def live_state(options: ClusterOptions | None, *, within_s: float | None = None) -> LiveState | None:
     """A running cluster's objects; ``None`` where none is asked for.
+
+    Args:
+        options: which cluster.
+        within_s: for how long it is asked at most.
 
     Raises:
         ClusterError: it cannot be read.
@@ -143,7 +147,7 @@ def live_state(options: ClusterOptions | None) -> LiveState | None:
         return None
     from flowdiag.cluster.live.state import read_live  # and with it the kubernetes client
 
-    return read_live(options)
+    return read_live(options, within_s=within_s)
 
 
 def contents(detected: Sequence[Detection], problems: list[InputProblem]) -> Iterator[tuple[str, bytes]]:

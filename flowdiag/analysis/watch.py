@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.objects import some_objects
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions, read_options
+from flowdiag.analysis.reread import Told
 from flowdiag.analysis.summaries import summary
 from flowdiag.analysis.window_report import WindowJob, in_the_background, make_report, objects_of, report_of
 from flowdiag.ingest.fold import said, take
@@ -54,7 +55,7 @@ class Watch:
     Args:
         path: a file that grows, or ``-``.
         evidence: how it is read.
-        state: cluster objects, read once.
+        state: cluster objects; those of a running cluster are read again now and then.
         selection: which traffic counts; its times are set here.
         window: how far back the picture reaches, nanoseconds.
         stdin: what ``-`` reads.
@@ -78,7 +79,7 @@ class Watch:
     ) -> None:
         objects = objects_of(state)
         if state.paths:
-            some_objects(objects, state.paths)
+            some_objects(objects.inputs, state.paths)
         try:
             self._tail = tail_of(path, stdin)
         except OSError as error:
@@ -92,7 +93,8 @@ class Watch:
         self._tally = Tally()
         self._folder: TemporaryDirectory[str] | None = None
         self._pool: ProcessPoolExecutor | None = None
-        self._making: Future[Report] | None = None
+        self._making: Future[tuple[Report, list[Told]]] | None = None
+        self._told: list[Told] = []
         self._report: Report | None = None
         self._failed: str | None = None
         self._reported = 0
@@ -193,7 +195,7 @@ class Watch:
                 else f"{self._follower.name}: too little came in to know what it is",
                 hint="feed it records: hubble observe -f -o jsonpb | flowdiag watch -",
             )
-        return report_of(self._job(), self._tally)
+        return report_of(replace(self._job(), by_worker=False), self._tally)[0]
 
     def _refresh(self) -> None:
         """Take the report that is done, and ask for the next where something came in since."""
@@ -201,7 +203,8 @@ class Watch:
             if not self._making.done():
                 return
             try:
-                self._report, self._failed = self._making.result(), None
+                (self._report, told), self._failed = self._making.result(), None
+                self._told += told
             except BrokenExecutor:
                 self._failed, self._pool = "the worker that makes reports died", None
             except Exception as error:  # noqa: BLE001 - a report that fails must not end the watch; it is shown.
@@ -236,6 +239,7 @@ class Watch:
         follower, newest = self._follower, self._newest()
         counts = self._tally.inputs.get(follower.name)
         since = None if newest is None else newest - self._window
+        self._told = [one for one in self._told if since is None or (one[1].at or 0) >= since]
         return WindowJob(
             input=summary(follower.name, follower.parser.name, follower.bytes, counts),
             cni=follower.cni,
@@ -247,6 +251,7 @@ class Watch:
             state=self._state,
             selection=replace(self._selection, since=since),
             command=self._command,
+            told=tuple(self._told),
         )
 
     def _picture(self) -> Picture:

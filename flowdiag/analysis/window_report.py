@@ -7,10 +7,11 @@ import signal
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowdiag.analysis.collect import Evidence
-from flowdiag.analysis.objects import StateInputs, read_state
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
+from flowdiag.analysis.reread import Objects, Told
 from flowdiag.analysis.stages import examined
 from flowdiag.analysis.state import State, compile_state
 from flowdiag.analysis.unread import parse_warnings
@@ -22,11 +23,17 @@ from flowdiag.tally import Tally
 __all__ = ["WindowJob", "in_the_background", "make_report", "objects_of", "report_of"]
 
 _NICE = 10
+_LIVE = "cluster-objects"
+"""What stands for the parser of changes that two readings tell."""
 
-_read: dict[StateOptions, StateInputs] = {}
-"""The cluster's objects, read once a process."""
+_read: dict[StateOptions, Objects] = {}
+"""The cluster's objects as this process has them."""
 _COMPILED_FOR = 10
 """How many reports use the same compiled policies, which remember every end that they were asked about, and so grow."""
+
+
+_Key = tuple[StateOptions, tuple[str, ...], int]
+"""What compiled policies are of: the options, the CNIs, and which reading of a running cluster."""
 
 
 class WindowJob(Struct, frozen=True, kw_only=True):
@@ -39,16 +46,20 @@ class WindowJob(Struct, frozen=True, kw_only=True):
     state: StateOptions
     selection: Selection
     command: str | None
+    told: tuple[Told, ...] = ()
+    """What changed in a running cluster in the window, by the readings of the worker."""
+    by_worker: bool = True
+    """Whether it is the worker that makes the report, and reads on from what it told; another process read once before."""
 
 
 class _Compiled(Struct):
     """Policies as one worker holds them, as long as no change of them is in the records."""
 
-    key: tuple[StateOptions, tuple[str, ...]]
+    key: _Key
     state: State
     used: int = 0
 
-    def good_for(self, key: tuple[StateOptions, tuple[str, ...]]) -> bool:
+    def good_for(self, key: _Key) -> bool:
         """Whether a report may use them once more."""
         return self.key == key and self.used < _COMPILED_FOR
 
@@ -63,16 +74,16 @@ def in_the_background() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def objects_of(options: StateOptions) -> StateInputs:
+def objects_of(options: StateOptions) -> Objects:
     """The cluster's objects, read when they are first asked for."""
     found = _read.get(options)
     if found is None:
-        found = _read[options] = read_state(options.paths, options.live)
+        found = _read[options] = Objects.read(options)
     return found
 
 
-def make_report(job: WindowJob, path: str) -> Report:
-    """The report of a tally's copy, which is taken away."""
+def make_report(job: WindowJob, path: str) -> tuple[Report, list[Told]]:
+    """The report of a tally's copy, which is taken away, and what changed in a running cluster since the one before."""
     tally = Tally()
     with Path(path).open("rb") as stream:
         Path(path).unlink()
@@ -80,14 +91,22 @@ def make_report(job: WindowJob, path: str) -> Report:
     return report_of(job, tally)
 
 
-def report_of(job: WindowJob, tally: Tally) -> Report:
-    """The stages after reading, of one window."""
-    objects = objects_of(job.state)
+def report_of(job: WindowJob, tally: Tally) -> tuple[Report, list[Told]]:
+    """The stages after reading, of one window whose tally is not used afterwards."""
+    held = objects_of(job.state)
+    told = held.again()
+    if not job.by_worker:
+        known = {event.object for _, event in job.told}
+        told = [one for one in told if one[1].object not in known]
+    objects = held.inputs
+    changed = [*job.told, *told]
+    for name, event in changed:
+        tally.add(event, _LIVE, name)
     cnis = (job.cni,) if job.cni and job.input.records else ()
     compiled: State | None = None
     if objects.state:
         changes = [(seen.input, seen.event) for seen in tally.changes]
-        key = job.state, cnis
+        key = job.state, cnis, held.readings
         if changes or not any(one.good_for(key) for one in _compiled):
             _compiled.clear()
             state = compile_state(
@@ -106,9 +125,10 @@ def report_of(job: WindowJob, tally: Tally) -> Report:
         first=job.input.first,
         last=job.input.last,
         complete=not job.input.warnings and not job.warnings,
-        warnings=(*job.warnings, *objects.warnings, *parse_warnings(tally)),
+        warnings=(*job.warnings, *held.warnings, *objects.warnings, *parse_warnings(tally)),
         looked_at=1,
     )
-    return examined(
-        read, compiled, job.evidence, job.selection, job.state, rules=False, command=job.command
-    ).report
+    done = examined(read, compiled, job.evidence, job.selection, job.state, rules=False, command=job.command)
+    totals = done.report.totals
+    # What two readings tell is no record.
+    return replace(done.report, totals=replace(totals, records=totals.records - len(changed))), told

@@ -80,14 +80,20 @@ class LiveState(Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-def read_live(options: ClusterOptions) -> LiveState:
+def read_live(options: ClusterOptions, *, within_s: float | None = None) -> LiveState:
     """Read a running cluster's objects.
+
+    Args:
+        options: which cluster.
+        within_s: for how long it is asked at most.
 
     Raises:
         UsageError: options that contradict each other.
         ClusterError: the cluster cannot be reached, does not accept the credentials, or refuses everything.
     """
     api = connect(options)
+    if within_s is not None:
+        api.deadline = time.monotonic() + within_s
     taken = time.time_ns()
     readings = list(read_objects(api, KINDS, namespaces=options.namespaces))
     if all(one.outcome is not Outcome.READ for one in readings):
