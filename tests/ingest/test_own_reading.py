@@ -213,7 +213,8 @@ def test_blocks_of_the_file_before_are_folded_first(small, tmp_path, monkeypatch
     tally = compared(*paths)
 
     assert tally.records == 77 * len(USUAL)
-    assert small
+    # Each time something of the file, but for its end: a scanner and a thread for nothing would begin without end.
+    assert 0 < len(small) < 70 * len(USUAL)
 
 
 def test_lines_of_another_encoder_are_left_to_python(small, tmp_path):

@@ -47,12 +47,14 @@ def read_lines(
         teaching = learnt.teaching_of_file()
         if teaching is None:
             return
-        with closing(_read_by(learnt, teaching, file.fileno(), place, end)) as read:
+        begun = place
+        with closing(_read_by(learnt, teaching, file.fileno(), begun, end)) as read:
             place = None
             for lines in read:
                 yield lines
                 if learnt_in(sink()) is not learnt:
-                    place = lines.place
+                    # What got nowhere, at the file's end, would get nowhere again, each time with a thread of its own.
+                    place = lines.place if lines.place > begun else None
                     break
 
 
