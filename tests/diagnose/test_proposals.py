@@ -19,6 +19,7 @@ from flowdiag.diagnose.proposals import attach, propose
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends
 from flowdiag.diagnose.proposals.propose import compiled
+from flowdiag.diagnose.proposals.sentence import in_one
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
@@ -642,7 +643,7 @@ def test_what_mends_a_second_pod_keeps_what_mended_one_that_is_gone():
         # The rule opens the port to every pod of the namespace.
         ("data/api", "shop/web-2", 8080, (), ""),
         # Another port and another caller go into the same rule, and the rule may not serve both at once.
-        ("data/api", "shop/web-2", 9090, (), "; allow 9090/TCP in NetworkPolicy data/api ingress[0]"),
+        ("data/api", "shop/web-2", 9090, (), " and 9090/TCP"),
         ("data/api", "ops/probe-1", 8080, (), "; admit ops/probe in NetworkPolicy data/api ingress[0]"),
         # What another object refuses as well, gets a policy of its own there.
         (
@@ -693,7 +694,9 @@ def test_a_change_serves_every_connection_where_its_object_can(denied, source, p
     (finding,) = attach([(case, diagnose(case)[0])], compiled, others=[[other]])
 
     found = finding.counterfactual
-    assert found.summary == f"Allow 8080/TCP in NetworkPolicy data/api ingress[0]{change or ''}."
+    # Ports of one rule are told as a list.
+    ports, rest = ("8080/TCP" + change, "") if change and change[0] != ";" else ("8080/TCP", change or "")
+    assert found.summary == f"Allow {ports} in NetworkPolicy data/api ingress[0]{rest}."
     assert (found.proved, found.allows_denied) == (allowed, allowed)
     assert len(found.manifests) == 1 + len(closed)
     applied = _applied(spec, found, compiled)
@@ -1308,3 +1311,18 @@ def test_an_address_is_let_in_beside_a_selector_and_not_in_its_place():
     assert found.summary == "Admit 169.254.20.10 in NetworkPolicy shop/dns egress[0]."
     (manifest,) = (read_yaml(text) for text in found.manifests)
     assert manifest["spec"]["egress"][0]["to"] == [dns, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
+
+
+def test_the_ports_of_one_rule_are_told_once():
+    """Three connections on three ports named the policy three times, and the terminal had no room for the third."""
+    api, web = "NetworkPolicy data/api ingress[0]", "NetworkPolicy data/web ingress[0]"
+    edits = [
+        f"Allow 8443/TCP in {api}; admit a/b in {api}",
+        f"Allow 53/UDP in {web}",
+        f"Allow 9090-9099/TCP in {api}",
+    ]
+
+    assert in_one([*edits, f"Allow 8443/TCP in {api}"]) == (
+        f"Allow 8443/TCP and 9090-9099/TCP in {api}; admit a/b in {api}; allow 53/UDP in {web}"
+    )
+    assert in_one(["Allow it as ICMP type 8; x"]) == "Allow it as ICMP type 8; x"

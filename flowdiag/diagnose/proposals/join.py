@@ -14,7 +14,8 @@ from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
-from flowdiag.diagnose.proposals.together import after_edits, going_on, kind_of, summed
+from flowdiag.diagnose.proposals.sentence import going_on, in_one
+from flowdiag.diagnose.proposals.together import after_edits, kind_of, summed
 from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.model.report import JoinedChange
 from flowdiag.policy import PolicySet
@@ -146,7 +147,7 @@ def joined(
     radius = blast_radius(steps, edits, ends)
     if radius is None:
         return None
-    summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])])
+    summary = in_one(edit.summary for edit in edits)
     return Proposal(
         summary=f"In one for {len(members)} problems: {going_on(summary)}.",
         edits=edits,

@@ -20,10 +20,11 @@ from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
 from flowdiag.diagnose.proposals.selectors import single_range
+from flowdiag.diagnose.proposals.sentence import in_one
 from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.policy import PolicySet
 
-__all__ = ["after_edits", "for_every", "going_on", "kind_of", "summed"]
+__all__ = ["after_edits", "for_every", "kind_of", "summed"]
 
 _MOST = 8
 """Kinds of connections that are mended beside the first; each is a proof of its own."""
@@ -111,9 +112,8 @@ def _widened(
     radius = blast_radius(steps, edits, ends)
     if radius is None:
         return None
-    summary = "; ".join([edits[0].summary, *(going_on(edit.summary) for edit in edits[1:])]) + "."
     return Proposal(
-        summary=summary,
+        summary=f"{in_one(edit.summary for edit in edits)}.",
         edits=edits,
         case=first.case,
         steps=steps,
@@ -155,18 +155,11 @@ def summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit, 
     for edit in more:
         for place, before in enumerate(found):
             if isinstance(edit, Edit) and isinstance(before, Edit) and edit.old is before.new:
-                found[place] = replace(
-                    before, new=edit.new, summary=f"{before.summary}; {going_on(edit.summary)}"
-                )
+                found[place] = replace(before, new=edit.new, summary=in_one((before.summary, edit.summary)))
                 break
         else:
             found.append(edit)
     return tuple(found)
-
-
-def going_on(summary: str) -> str:
-    """Within a sentence."""
-    return f"{summary[:1].lower()}{summary[1:]}"
 
 
 def kind_of(case: Case) -> tuple[object, ...]:
