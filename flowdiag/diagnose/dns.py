@@ -7,7 +7,7 @@ from flowdiag.diagnose.signs import DNS_PORTS
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Pod, Service
 
-__all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "is_dns_server", "is_dns_traffic"]
+__all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "dns_addresses", "is_dns_server", "is_dns_traffic"]
 
 LOCAL_CACHE_IPS = frozenset({"169.254.20.10", "169.254.25.10", "fd00::10"})
 """Link-local addresses of NodeLocal DNSCache: the add-on's default, Kubespray's, the IPv6 example's."""
@@ -40,6 +40,16 @@ def is_dns_server(case: Case) -> bool:
     return any(_server(end) for end in ends) or (
         case.flow.dst.pod is not None
         and any(_dns_service(service) for service in case.context.services_of(case.flow.dst.pod))
+    )
+
+
+def dns_addresses(case: Case) -> list[str]:
+    """Cluster addresses of the DNS Service that pods are told of, at which a node's cache listens too."""
+    return sorted(
+        ip
+        for service in case.context.snapshot.services
+        if service.labels.get("k8s-app") == "kube-dns" or service.name == "kube-dns"
+        for ip in service.cluster_ips
     )
 
 

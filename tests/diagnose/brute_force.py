@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from msgspec import UNSET
 
 from flowdiag.diagnose.wording import end_text
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 
@@ -32,14 +33,25 @@ def _of_one_family(end):
     return ip_address(end.ip).version if end.ip and (end.pod is None or len(versions) > 1) else 0
 
 
+def _named(policies, ends):
+    """Single addresses outside that policies name and no flow had."""
+    snapshot = policies.snapshot
+    inside = {ip for pod in snapshot.pods for ip in pod.ips}
+    inside |= {ip for node in snapshot.nodes.values() for ip in node.addresses}
+    text = json.dumps([policy.spec for policy in snapshot.policies])
+    found = set(re.findall(r'"([0-9.]+)/32"', text)) - inside - {end.ip for end in ends.outside}
+    return [Endpoint(kind=EndpointKind.EXTERNAL, ip=ip) for ip in sorted(found)]
+
+
 def opened(case, before, after, ends):
     """(source, destination, protocol, port) that are open after and were not before; nothing may close."""
     found = set()
-    everybody = (*ends.pods, *ends.outside)
+    strangers = (*ends.outside, *_named(after, ends))
+    everybody = (*ends.pods, *strangers)
     ports = probes(before, after)
     for src in everybody:
         for dst in everybody:
-            if end_text(src) == end_text(dst) or (src in ends.outside and dst in ends.outside):
+            if end_text(src) == end_text(dst) or (src in strangers and dst in strangers):
                 continue
             if _of_one_family(src) + _of_one_family(dst) == 10:
                 continue

@@ -72,6 +72,9 @@ PROPOSED = {
     "FD401-fires_default_deny": (
         "Add NetworkPolicy shop/allow-dns to allow DNS to all that NetworkPolicy shop/default-deny isolates."
     ),
+    "FD401-fires_an_exception_covers_the_dns_pods": (
+        "Admit kube-system/coredns on 53/UDP and 53/TCP in NetworkPolicy shop/internet by a rule beside egress[0]."
+    ),
     "FD213-fires_backend_admits_the_world": (
         "Admit ingress (10.0.9.7) in CiliumNetworkPolicy shop/web ingress[0]."
     ),
@@ -368,6 +371,41 @@ def test_a_rule_that_excludes_the_caller_is_kept(requirement):
     _, _, _, found = proposal_of(spec | {"flow": spec["flow"] | {"direction": "ingress"}})
 
     assert found.summary == "Admit shop/web in NetworkPolicy data/redis ingress[0]."
+
+
+def _control_plane(*addresses):
+    """A cluster whose API server runs on nodes with these addresses."""
+    piece = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address]} for address in addresses],
+        "ports": [{"port": 6443, "protocol": "TCP"}],
+    }
+    nodes = {f"cp-{number}": {"ip": address} for number, address in enumerate(addresses)}
+    return _spec(policies={"shop/deny": DENY}, nodes=nodes, objects=[piece])
+
+
+@pytest.mark.parametrize(
+    ("dialect", "written"),
+    [("kubernetes", ["192.168.7.1/32", "192.168.7.2/32", "192.168.7.3/32"]), ("cilium", ["kube-apiserver"])],
+)
+def test_the_api_server_is_admitted_wherever_it_answers(dialect, written):
+    """By all of its addresses where policies go by these: a Service's next connection goes to another."""
+    spec = _control_plane("192.168.7.2", "192.168.7.1", "192.168.7.3") | {"dialect": dialect}
+    record = {"dst": {"entity": "kube-apiserver"}} if dialect == "cilium" else {}
+    to = {"to": "192.168.7.2", "port": "6443/TCP", "direction": "egress"}
+    case, policies, _, found = proposal_of(spec | {"flow": {"from": "shop/web-1", **to, **record}})
+    text = found.manifests[0]
+
+    assert [name for name in written if f" {name}\n" in text] == written
+    applied = _applied(spec, found, policies)
+    assert applied.evaluate(case.flow.src, case.flow.dst, "TCP", 6443).allowed is True
 
 
 _OUT = {"podSelector": {}, "policyTypes": ["Egress"]}

@@ -69,7 +69,9 @@ class ApiServerEgress(Rule):
                 f"{dst.ip}:{case.port} behind it."
             )
         cilium = case.context.by_identity
-        where = dst.ip or a_list(sorted(case.context.api_addresses)) or "see kubectl get endpoints kubernetes"
+        known_there = a_list(sorted(case.context.api_addresses))
+        where = dst.ip if dst.ip and dst.ip not in case.context.api_addresses else known_there
+        where = where or "see kubectl get endpoints kubernetes"
         advice = (
             "Allow toEntities: [kube-apiserver]."
             if cilium

@@ -10,11 +10,12 @@ from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import a_list, end_text, isolating_text, miss_text, policy_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, EndDecision
+from flowdiag.model.policy import Condition, EndDecision, NearestRule
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["DnsBlocked"]
@@ -140,10 +141,7 @@ class DnsBlocked(Rule):
                     f"{isolated} {verb} {who} for egress, and {rule_text(rule)}, which comes nearest to "
                     f"allowing DNS, misses on {missed}."
                 ),
-                # A rule for the API server, say, came near by chance, and is no rule for DNS with a mistake in it.
-                advice=f"{_RULE}."
-                if condition is Condition.ENTITY
-                else f"Correct the {condition} in that rule. {_RULE}.",
+                advice=f"{_of_the_rule(case, rule, condition)}{_RULE}.",
                 cause_key=f"dns:{condition}:{a_list([miss.wanted for miss in rule.misses])}",
                 most=most,
             )
@@ -182,3 +180,15 @@ def _client_refused(case: Case) -> bool:
     if case.flow.distinct.parser == _AWS_AGENT:
         return False
     return case.flow.direction is Direction.EGRESS and case.refused_by_policy
+
+
+def _of_the_rule(case: Case, rule: NearestRule, condition: Condition) -> str:
+    """What is to be done about the rule that came near, with a blank behind it; empty where it means somebody else."""
+    if condition is Condition.ENTITY:
+        # A rule for the API server, say, came near by chance, and is no rule for DNS with a mistake in it.
+        return ""
+    if condition is not Condition.IP:
+        return f"Correct the {condition} in that rule. "
+    ip = case.peer.ip
+    taken = [one for block in ip_blocks(case, rule) if block.holds(ip) and (one := block.excepting(ip))]
+    return f"That rule's exception {taken[0]} covers the DNS pods, too. " if taken else ""

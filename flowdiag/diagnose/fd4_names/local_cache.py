@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.dns import LOCAL_CACHE_IPS, is_dns_traffic
+from flowdiag.diagnose.dns import LOCAL_CACHE_IPS, dns_addresses, is_dns_traffic
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
@@ -61,14 +61,8 @@ class NodeLocalCache(Rule):
             return
         if case.missing_one(Condition.PORT, Condition.PROTOCOL):
             return  # A rule does mean the cache: FD304 or FD303.
-        services = sorted(
-            ip
-            for service in case.context.snapshot.services
-            if service.labels.get("k8s-app") == "kube-dns" or service.name == "kube-dns"
-            for ip in service.cluster_ips
-        )
         ranges = " and ".join(
-            f"{ip}/{128 if ':' in ip else 32}" for ip in [*([dst.ip] if dst.ip else []), *services]
+            f"{ip}/{128 if ':' in ip else 32}" for ip in [*([dst.ip] if dst.ip else []), *dns_addresses(case)]
         )
         advice = f"Allow UDP and TCP 53 to an ipBlock of {ranges or 'the local address and the DNS Service'}."
         if case.context.dialect is Dialect.CILIUM:

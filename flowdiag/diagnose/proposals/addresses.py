@@ -1,7 +1,7 @@
-"""The other addresses of a DNS name, put beside the one that a change was made for.
+"""The other addresses of what is called, put beside the one that a change was made for.
 
 Every policy language has ranges in lists: entries of NetworkPolicy (``ipBlock``), plain texts elsewhere (``toCIDR``,
-``nets``, ``networks``).  What stands in such a list for one address of a name is written again for the others.
+``nets``, ``networks``).  What stands in such a list for one address of a DNS name, say, is written again for the others.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from flowdiag.model.words import plural
 __all__ = ["with_addresses"]
 
 
-def with_addresses(edits: Sequence[AnyEdit], own: str, more: Sequence[str]) -> tuple[AnyEdit, ...]:
+def with_addresses(
+    edits: Sequence[AnyEdit], own: str, more: Sequence[str], *, of: str
+) -> tuple[AnyEdit, ...]:
     """Let edits that admit one range admit others with it; those of a policy that names it already stay.
 
     Args:
         edits: changes for one address.
         own: its range: ``192.0.2.7/32``.
-        more: the ranges of the name's other addresses.
+        more: the ranges of the other addresses.
+        of: whose addresses they are, in words.
     """
     found: list[AnyEdit] = []
     for edit in edits:
         if isinstance(edit, Edit) and (edit.old is None or not _names(edit.old.spec, own)):
             spec = _beside(edit.new.spec, own, more)
             if spec is not edit.new.spec:
-                text = (
-                    f"{edit.summary} and {plural(len(more), 'other address', 'other addresses')} of that name"
-                )
+                text = f"{edit.summary} and {plural(len(more), 'other address', 'other addresses')} of {of}"
                 edit = replace(edit, new=changed_policy(edit.new, spec), summary=text)  # noqa: PLW2901
         found.append(edit)
     return tuple(found)

@@ -14,6 +14,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
+from flowdiag.diagnose.proposals.ports import ports_text, protocols
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -139,7 +140,9 @@ def calico_edits(
     if not target.get("ports") and not target.get("notPorts"):
         # That others may use every port is no reason to open all ports to this peer.
         other["protocol"], other["destination"] = case.protocol, {**target, "ports": [case.port]}
-        on = f" on {case.port}/{case.protocol}"
-    spec[direction.value].insert(index + 1, other)
+        on = f" on {ports_text(case, direction)}"
+    each = protocols(case, direction)
+    others = [{**other, "protocol": one} for one in each] if other.get("protocol") in each else [other]
+    spec[direction.value][index + 1 : index + 1] = others
     text = f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule behind {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))

@@ -11,6 +11,8 @@ from collections.abc import Set as AbstractSet
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.dns import LOCAL_CACHE_IPS, dns_addresses
+from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.admin import GROUP as ADMIN_GROUP
 from flowdiag.diagnose.proposals.admin import admin_edits
 from flowdiag.diagnose.proposals.calico import calico_edits
@@ -21,7 +23,8 @@ from flowdiag.diagnose.proposals.kubernetes import kubernetes_edits
 from flowdiag.diagnose.proposals.misplaced import misplaced
 from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.own_policy import own_policy
-from flowdiag.diagnose.proposals.selectors import pod_labels
+from flowdiag.diagnose.proposals.ports import answers_lookups
+from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -31,6 +34,8 @@ from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, Nearest
 
 __all__ = ["candidates"]
 
+_API = "kube-apiserver"
+_OUTSIDE_OR_NODE = (EndpointKind.EXTERNAL, EndpointKind.NODE)
 _WHO = {Condition.NAMESPACE, Condition.POD}
 """Conditions that a rule misses if it means another workload."""
 
@@ -46,6 +51,9 @@ def candidates(
 ) -> Iterator[AnyEdit]:
     """Yield edits for one end, those of the diagnosed rule first, then by how near the rules come.
 
+    The API server, and what answers lookups on a node, are admitted at all of their addresses: whoever is let through
+    to one is sent to another next time.
+
     Args:
         case: the refused flow.
         direction: the end.
@@ -54,9 +62,27 @@ def candidates(
         widening: another peer may be let in by a rule that means none of the kind.
         given: names that new policies of other problems have.
     """
+    src, dst = (_written(case, end) for end in (case.flow.src, case.flow.dst))
+    peer = dst if direction is Direction.EGRESS else src
+    own, (more, whose) = single_range(peer), _other_addresses(case, peer)
+    for edit in _edits(case, direction, decision, lead, (src, dst), widening=widening, given=given):
+        yield with_addresses((edit,), own, more, of=whose)[0] if own is not None and more else edit
+
+
+def _edits(
+    case: Case,
+    direction: Direction,
+    decision: EndDecision,
+    lead: NearestRule | None,
+    ends: tuple[Endpoint, Endpoint],
+    *,
+    widening: bool,
+    given: AbstractSet[PolicyRef],
+) -> Iterator[AnyEdit]:
+    """As `candidates`, for ends as they are written."""
     if not decision.isolated_by:
         return
-    src, dst = (_with_a_pod(case, end) for end in (case.flow.src, case.flow.dst))
+    src, dst = ends
     enforcer, peer = (src, dst) if direction is Direction.EGRESS else (dst, src)
     if enforcer.kind is EndpointKind.ENTITY:
         # What selects the Ingress proxy or the like selects pods too: a rule there would open them all.
@@ -86,6 +112,25 @@ def candidates(
         new = own_policy(case, direction, decision, enforcer, peer, labels, given)
         if new is not None:
             yield new
+
+
+def _written(case: Case, end: Endpoint) -> Endpoint:
+    """Give an end as policies can mean it: where these go by addresses, the API server by those that its endpoints list."""
+    if end.ip in case.context.api_addresses and end.kind in _OUTSIDE_OR_NODE and not case.context.by_identity:
+        return replace(end, kind=EndpointKind.EXTERNAL, name=_API, dns_names=(_API,), pod=None)
+    return _with_a_pod(case, end)
+
+
+def _other_addresses(case: Case, peer: Endpoint) -> tuple[list[str], str]:
+    """Ranges of what else a peer outside answers at, and whose they are."""
+    others, whose = set[str](), ""
+    if peer.kind is EndpointKind.EXTERNAL and peer.name == _API:
+        others, whose = set(case.context.api_addresses), "the API server"
+    elif peer.ip in LOCAL_CACHE_IPS and peer is not case.flow.src and answers_lookups(case):
+        # The cache listens on the Service's address as well, and pods ask either.
+        others, whose = set(dns_addresses(case)), "the cluster's DNS"
+    ranges = [single_range(replace(peer, ip=ip)) for ip in sorted(others - {peer.ip or ""})]
+    return [text for text in ranges if text is not None], whose
 
 
 def _with_a_pod(case: Case, end: Endpoint) -> Endpoint:

@@ -14,6 +14,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
+from flowdiag.diagnose.proposals.ports import ports_text, protocols
 from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -32,9 +33,13 @@ _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)([A-Za-z]{1,1
 # "ingress[0].fromEndpoints[1]", "egress[2]": the path of a rule; one of `specs` or of a deny list has another.
 
 
-def cilium_port(case: Case) -> dict[str, Any]:
-    """Write the refused port as an entry of ``toPorts[].ports``."""
-    return {"port": str(case.port), "protocol": case.protocol}
+def cilium_ports(
+    case: Case, direction: Direction, condition: Condition | None = None
+) -> list[dict[str, Any]]:
+    """Write the refused port as entries of ``toPorts[].ports``; `condition` is as for `protocols`."""
+    return [
+        {"port": str(case.port), "protocol": protocol} for protocol in protocols(case, direction, condition)
+    ]
 
 
 def cilium_peer(end: Endpoint, namespace: str | None) -> tuple[str, Any] | None:
@@ -64,14 +69,15 @@ def cilium_edits(
     index, kind, item = int(step[2]), step[3], None if step[4] is None else int(step[4])
     if condition in (Condition.PORT, Condition.PROTOCOL):
         spec, changed = _copied(policy, direction, index)
+        ports = cilium_ports(case, direction, condition)
         groups = [dict(group) for group in changed.get("toPorts") or ()]
         plain = next((group for group in groups if set(group) <= {"ports"}), None)
         if plain is None:
-            groups.append({"ports": [cilium_port(case)]})
+            groups.append({"ports": ports})
         else:
-            plain["ports"] = [*(plain.get("ports") or []), cilium_port(case)]
+            plain["ports"] = [*(plain.get("ports") or []), *ports]
         changed["toPorts"] = groups
-        text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
+        text = f"Allow {ports_text(case, direction, condition)} in {rule_text(rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
         return
     written = cilium_peer(peer, rule.policy.namespace)
@@ -105,7 +111,7 @@ def cilium_edits(
         own = True
     text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
     if own:
-        on = "" if kept else f" on {case.port}/{case.protocol}"
+        on = "" if kept else f" on {ports_text(case, direction)}"
         text = (
             f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule beside {direction}[{index}]"
         )
@@ -121,7 +127,7 @@ def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dic
 
 def _only_port(case: Case, direction: Direction, rule: NearestRule) -> dict[str, Any]:
     """The refused port alone; lookups through the proxy where the policy has names to learn from it (``toFQDNs``)."""
-    group: dict[str, Any] = {"ports": [cilium_port(case)]}
+    group: dict[str, Any] = {"ports": cilium_ports(case, direction)}
     if direction is Direction.EGRESS and case.port == _DNS and rule.policy in case.context.egress_by_name:
         group["rules"] = {"dns": [{"matchPattern": "*"}]}
     return {"toPorts": [group]}

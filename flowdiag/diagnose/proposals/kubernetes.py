@@ -10,6 +10,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.labels import choice, split_label
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
+from flowdiag.diagnose.proposals.ports import ports_text, protocols
 from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, renamed, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
@@ -43,6 +44,13 @@ def kubernetes_peer(end: Endpoint, namespace: str) -> dict[str, Any] | None:
     return peer
 
 
+def kubernetes_ports(
+    case: Case, direction: Direction, condition: Condition | None = None
+) -> list[dict[str, Any]]:
+    """Write the refused port as entries of ``ports``; `condition` is as for `protocols`."""
+    return [{"protocol": protocol, "port": case.port} for protocol in protocols(case, direction, condition)]
+
+
 def kubernetes_edits(
     case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
 ) -> Iterator[Edit]:
@@ -55,8 +63,8 @@ def kubernetes_edits(
     word = PEER_WORDS[direction]
     if condition in (Condition.PORT, Condition.PROTOCOL):
         spec, target = _copied(policy, direction, index)
-        target["ports"] = [*(target.get("ports") or []), {"protocol": case.protocol, "port": case.port}]
-        text = f"Allow {case.port}/{case.protocol} in {rule_text(rule)}"
+        target["ports"] = [*(target.get("ports") or []), *kubernetes_ports(case, direction, condition)]
+        text = f"Allow {ports_text(case, direction, condition)} in {rule_text(rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
         return
     entry = kubernetes_peer(peer, rule.policy.namespace)
@@ -82,10 +90,9 @@ def kubernetes_edits(
         text = f"Admit {end_text(peer)} in {policy_text(rule.policy)} {direction}[{index}]"
     else:
         # That others may use every port is no reason to open all ports to this peer.
-        ports = [{"protocol": case.protocol, "port": case.port}]
-        spec[direction.value].append({word: [entry], "ports": ports})
+        spec[direction.value].append({word: [entry], "ports": kubernetes_ports(case, direction)})
         text = (
-            f"Admit {end_text(peer)} on {case.port}/{case.protocol} in {policy_text(rule.policy)} "
+            f"Admit {end_text(peer)} on {ports_text(case, direction)} in {policy_text(rule.policy)} "
             f"by a rule beside {direction}[{index}]"
         )
     yield Edit(text, direction, policy, changed_policy(policy, spec))

@@ -11,11 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.dns import is_dns_server
 from flowdiag.diagnose.proposals.calico import calico_peer, calico_selector
 from flowdiag.diagnose.proposals.cilium import cilium_peer
 from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP, kubernetes_peer
+from flowdiag.diagnose.proposals.ports import answers_lookups, protocols
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.cilium import POLICY_KINDS
@@ -65,12 +65,11 @@ def own_policy(
         namespace=pod.namespace,
         direction=direction,
         labels=labels,
-        protocols=(case.protocol or "",),
+        protocols=protocols(case, direction),
         port=case.port or 0,
     )
     subject = None
-    if direction is Direction.EGRESS and is_dns_server(case):
-        opening = replace(opening, protocols=("UDP", "TCP"))
+    if direction is Direction.EGRESS and answers_lookups(case):
         written = policy_at(case, isolating) if isolating is not None else None
         if written is not None and written.ref.namespace is not None:
             subject = written.spec

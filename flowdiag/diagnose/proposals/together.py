@@ -128,7 +128,7 @@ def _for_the_name(first: Proposal, failing: Sequence[Case]) -> tuple[AnyEdit, ..
     more = {_outside_range(case) for case in failing if _of_one_name(first.case, case)} - {own, None}
     if own is None or not 0 < len(more) <= _MOST_ADDRESSES:
         return first.edits
-    return with_addresses(first.edits, own, sorted(filter(None, more)))
+    return with_addresses(first.edits, own, sorted(filter(None, more)), of="that name")
 
 
 def _outside_range(case: Case) -> str | None:
