@@ -74,16 +74,15 @@ class DefaultDeny(Rule):
 
     Advice:
         Name every isolating policy and the nearest rule.  If the call is meant, add a rule; if not, the
-        policies work as written.  A rule for every address of one family is for none of the other; what comes from
-        the addresses of a cloud's health checks is told as these; where a Service is held against rules before it is
-        translated (AWS), a rule for the pods' port does not mean the Service's.
+        policies work as written.  A rule for every address of one IP family covers none of the other.
+        Traffic from the addresses of a cloud's health checks is named as such.  Where a Service is held
+        against rules before it is translated (AWS), a rule for the pods' port does not cover the Service's.
 
     Guard:
-        With a replay, an empty isolating set is never a default deny: the policies at hand are not those
-        of the time, or something else refused (FD105, FD806).  Without policies, or where they cannot be
+        With a replay, an empty isolating set is never a default deny: the policies at hand are not those of
+        the time, or something else refused (FD105, FD806).  Without policies, or where they cannot be
         decided for what is known of the ends, only the record speaks, and the isolating policies are said
-        to be unknown.  A drop without a reason that is known is put down to policies only where the replay
-        refuses it.
+        to be unknown.  A drop without a known reason is put down to policies only if the replay refuses it.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/

@@ -28,8 +28,8 @@ class EnforcementMode(Rule):
 
     Guard:
         Fires only where the configuration was read and says `always`; an endpoint without policies is
-        otherwise a sign of missing policy state (FD806).  Where no policies were read at all it is possible at
-        most, since one that isolates the endpoint may be among those.
+        otherwise a sign of missing policy state (FD806).  Where no policies were read at all it is possible
+        at most, since one of those may isolate the endpoint.
 
     References:
         https://docs.cilium.io/en/stable/security/policy/intro/

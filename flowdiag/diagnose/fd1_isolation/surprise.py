@@ -41,9 +41,9 @@ class IsolationBySurprise(Rule):
         `enableDefaultDeny` to false.
 
     Guard:
-        A policy without any rules, or whose name says deny, isolate or lock, closes on purpose; one that only
-        denies is called after what it denies, and closes all on purpose where its name says that.  Silent
-        as soon as one other policy isolates the same direction.
+        A policy without any rules, or whose name says deny, isolate or lock, closes on purpose.  A policy
+        that only denies is usually named after what it denies, so it closes everything on purpose only if
+        its name says so.  Silent as soon as one other policy isolates the same direction.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-resource

@@ -39,10 +39,11 @@ class PodLabelNearMiss(Rule):
         Correct the label on the pod template or the selector in the rule, whichever is the mistake.
 
     Guard:
-        A rule that admits another existing workload (`app=api` exists, the caller is `app=web`) or a network
-        set was written for that one: the caller is simply not admitted (FD101).  So it is with a selector that
-        excludes, or gives a choice, and with labels that the enforcer adds itself (a pod's namespace or service
-        account), which nobody sets on a pod.  A hostNetwork peer has no labels that count (FD205).
+        A rule that admits another existing workload (`app=api` exists, the caller is `app=web`) or a
+        network set was written for that one: the caller is simply not admitted (FD101).  The same holds for
+        a selector that excludes or gives a choice, and for labels that the enforcer adds itself (a pod's
+        namespace or service account), which nobody sets on a pod.  A hostNetwork peer has no labels that
+        count (FD205).
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/#behavior-of-to-and-from-selectors

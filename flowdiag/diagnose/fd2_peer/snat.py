@@ -35,8 +35,8 @@ class TranslatedSource(Rule):
 
     Guard:
         Silent where the Service keeps the client's address (`Local`), and where the range holds the node's
-        address (then it is FD207).  A range that holds pods is not for clients outside, and the node's own
-        processes call too.
+        address (then it is FD207).  A range that holds pods was not written for clients outside, and the
+        node's own processes may call too.
 
     References:
         https://github.com/cilium/cilium/issues/23603

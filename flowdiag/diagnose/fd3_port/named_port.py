@@ -24,7 +24,7 @@ class NamedPort(Rule):
 
     Signature:
         One rule misses on the port and on nothing else, and it names ports by words: the destination pod
-        has no container port of that name and protocol, or it is another number there.
+        has no container port of that name and protocol, or that port has another number.
 
     Advice:
         Use the number, or declare the name in the pod's container ports.

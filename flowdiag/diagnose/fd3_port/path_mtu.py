@@ -29,7 +29,7 @@ class PathMtu(Rule):
         Cilium: an `icmps` rule or `--allow-icmp-frag-needed`; NetworkPolicy cannot express ICMP.
 
     Guard:
-        Echo requests and other ICMP types hang nothing: silent.
+        Silent for echo requests and other ICMP types, which make nothing hang.
 
     References:
         https://github.com/cilium/cilium/issues/8129

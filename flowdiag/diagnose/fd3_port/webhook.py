@@ -34,8 +34,9 @@ class AdmissionWebhook(Rule):
 
     Guard:
         Other pods that call the webhook's port are not the API server, and another port of the same pod is
-        not the webhook.  A node is not surely the API server: where its endpoints are not known, likely; where
-        they are, and none is the node's, only a konnectivity agent there may speak for it.
+        not the webhook.  A node is not certainly the API server: if the API server's endpoints are not
+        known, the finding is likely; if they are known and none is the node's, only a konnectivity agent
+        there may speak for it.
 
     References:
         https://github.com/kubernetes/kubernetes/issues/128162

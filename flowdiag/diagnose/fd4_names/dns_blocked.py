@@ -42,10 +42,10 @@ class DnsBlocked(Rule):
 
     Guard:
         Only the client's side: a refusal at the DNS pods' ingress is a mistake of their policies.  A
-        refused public resolver (8.8.8.8) beside working cluster DNS is no outage: not this finding.  A
-        TCP retry while UDP is allowed is FD304.  What the policies allow on both ends was not refused by them,
-        unless the record says that the client's side refused by policy and those that are known are not certain
-        to be the ones of then.
+        refused public resolver (8.8.8.8) beside working cluster DNS is no outage: not this finding.  A TCP
+        retry while UDP is allowed is FD304.  Policies that allow the lookup on both ends did not refuse it,
+        unless the record says that a policy refused it on the client's side and the known policies may not
+        be those of that time.
 
     References:
         https://github.com/kubernetes/website/issues/38267

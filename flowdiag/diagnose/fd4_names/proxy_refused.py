@@ -30,8 +30,8 @@ class DnsProxyRefused(Rule):
         `ndots: 1` on the pod.
 
     Guard:
-        Refused on L3/L4 the proxy never saw a name: that is FD401.  A name that does not exist (NXDOMAIN)
-        was answered, not refused.
+        If the lookup was refused on L3/L4, the proxy never saw a name: that is FD401.  A name that does not
+        exist (NXDOMAIN) was answered, not refused.
 
     References:
         https://github.com/cilium/cilium/issues/8697

@@ -42,9 +42,9 @@ class CalicoOrder(Rule):
         Kubernetes NetworkPolicies stand at order 1000 of the default tier.
 
     Guard:
-        The end of a tier is nobody's Deny rule: that is a default deny (FD101), whose policies are named.  A Deny
-        without a condition says what the tier's end would say: where a rule before it in its policy missed by a mistake
-        (a port, a label), that leads.
+        The end of a tier is nobody's Deny rule: that is a default deny (FD101), whose policies are named.
+        A Deny without a condition says what the end of the tier would say anyway: if a rule before it in
+        the same policy missed by a mistake (a port, a label), that finding leads.
 
     References:
         https://github.com/projectcalico/calico/issues/9292

@@ -46,8 +46,9 @@ class ExplicitDeny(Rule):
         deny rule (`ingressDeny`, `egressDeny`).
 
     Advice:
-        Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.  Of an EgressFirewall
-        the first rule that matches decides: allow before the Deny.  Antrea's go by tier and priority.
+        Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.  In an
+        EgressFirewall the first rule that matches decides: put the allow before the Deny.  Antrea's rules
+        go by tier and priority.
 
     Guard:
         `POLICY_DENIED` (133) is a default deny and never this.  Rules of ordered tiers (Calico, admin

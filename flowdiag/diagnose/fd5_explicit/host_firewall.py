@@ -27,8 +27,8 @@ class HostFirewall(Rule):
 
     Advice:
         Look at host policies (CiliumClusterwideNetworkPolicy with a nodeSelector, Calico HostEndpoint and
-        failsafe ports); NetworkPolicies never select nodes.  Tunnel packets (VXLAN, IPIP) that Felix drops come from
-        what is no node to it, and concern no policy.
+        failsafe ports); NetworkPolicies never select nodes.  Tunnel packets (VXLAN, IPIP) that Felix drops
+        come from a host that it does not know as a node, and concern no policy.
 
     Guard:
         A node as the refused peer is FD205 or FD207.  Traffic forwarded through a node to its pods is

@@ -37,8 +37,8 @@ class L7Denied(Rule):
 
     Advice:
         Compare method, path and host with the rule: paths are anchored regular expressions, `/status` is
-        not `/status/`, and `GET` does not include `HEAD`.  Antrea's paths take `*`, and no later rule allows what one with
-        `l7Protocols` takes and does not match.
+        not `/status/`, and `GET` does not include `HEAD`.  Antrea's paths take `*`; what a rule with
+        `l7Protocols` takes and does not match, no later rule allows.
 
     Guard:
         A 403 in an allowed record is the application's own answer, not the proxy's.  Refused DNS requests

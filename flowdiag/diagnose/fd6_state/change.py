@@ -39,7 +39,7 @@ class ChangeJustBefore(Rule):
     Guard:
         Attached to other findings as a fact in time, never as their cause.  Where refusals of the same
         connection were seen before the change, it cannot have started them: silent.  A policy that was made
-        for an end that an older policy had closed already refused nothing anew: silent.
+        for an end that an older policy had already closed refused nothing new: silent.
 
     References:
         https://github.com/cilium/cilium/issues/41045

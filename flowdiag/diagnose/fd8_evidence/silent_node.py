@@ -22,8 +22,8 @@ class SilentNode(Rule):
         the refused connection runs.
 
     Advice:
-        Bring that node's flows or logs too: whether the connection would also be refused there, or has
-        ever arrived, is not seen without them.
+        Bring that node's flows or logs too: without them nobody can see whether the connection would also
+        be refused there, or whether it has ever arrived.
 
     Guard:
         Silent where records name no node, where the other end is no pod with a known node, and where both
