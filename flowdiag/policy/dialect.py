@@ -2,7 +2,8 @@
 
 Source: the NetworkPolicy API leaves open whether ipBlock matches pod addresses and what becomes of ICMP;
 Calico, Antrea and the address-based enforcers match pods by address, Cilium and GKE Dataplane V2 (which is
-Cilium) go by identity and do not (cilium issues 9209, 9998, 19601).
+Cilium) go by identity and do not (cilium issues 9209, 9998, 19601).  OVN's ACL of a default deny and Antrea's
+IngressDefaultRule and EgressDefaultRule drop whatever the protocol is, and both log ICMP that they refused.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ _TRAITS = {
     Dialect.CILIUM: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
     Dialect.AWS: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
     Dialect.OVN: Traits(
-        Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN, nodes_in_namespace=True, every_namesake=True
+        Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, nodes_in_namespace=True, every_namesake=True
     ),
-    Dialect.ANTREA: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
+    Dialect.ANTREA: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH),
     Dialect.GKE: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
 }
 

@@ -279,7 +279,9 @@ def test_icmp_is_outside_the_api():
     assert verdict(closed, API, WEB, "ICMP", None, icmp=echo) is None
     assert verdict(with_ports, API, WEB, "ICMP", None, icmp=echo) is None
     assert verdict({**TO_WEB, "ingress": [{}]}, API, WEB, "ICMP", None, icmp=echo) is True
-    assert verdict(closed, API, WEB, "ICMP", None, icmp=echo, dialect=Dialect.CALICO) is False
+    for dialect in (Dialect.CALICO, Dialect.OVN, Dialect.ANTREA):
+        assert verdict(closed, API, WEB, "ICMP", None, icmp=echo, dialect=dialect) is False
+        assert verdict(with_ports, API, WEB, "ICMP", None, icmp=echo, dialect=dialect) is False
 
 
 @pytest.mark.parametrize(
