@@ -8,7 +8,7 @@ from flowdiag.model.policy import EndDecision, WalkStep
 from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.facts import Facts
 
-__all__ = ["Beyond", "inhabited"]
+__all__ = ["Beyond", "inhabited", "passing"]
 
 
 class Beyond:
@@ -50,9 +50,7 @@ class Beyond:
             and peer.node is not None
             and peer.node == subject.node
         ):
-            text = f"a node always reaches the pods that run on it ({peer.node})"
-            step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
-            return EndDecision(allowed=True, walk=(step,), notes=(text,))
+            return passing(f"a node always reaches the pods that run on it ({peer.node})")
         return None
 
     def _unseen(self, direction: Direction, subject: Facts, peer: Facts) -> str | None:
@@ -78,6 +76,12 @@ class Beyond:
         if self._unread is not None and subject.kind == "pod":
             return None
         return None if told and self._unseen(direction, subject, peer) is not None else told
+
+
+def passing(text: str) -> EndDecision:
+    """An end that lets something pass without asking any policy, and why."""
+    step = WalkStep(tier=None, policy=None, rule=None, outcome="allow", text=text)
+    return EndDecision(allowed=True, walk=(step,), notes=(text,))
 
 
 def inhabited(snapshot: Snapshot) -> frozenset[str]:

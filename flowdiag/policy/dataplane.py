@@ -27,6 +27,8 @@ class Dataplane(Struct, frozen=True, kw_only=True):
     """A node always reaches the pods that run on it."""
     loopback: bool = False
     """A pod always reaches itself; otherwise nobody says whether it does."""
+    never_policed: frozenset[str] = frozenset()
+    """Protocols that pass whatever policies say."""
     policed: frozenset[str] = frozenset()
     """Reserved words of ends without a pod that policies can select, such as Cilium's ``host``."""
     crossing: OnTheWay | None = None

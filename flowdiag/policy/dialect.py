@@ -3,7 +3,8 @@
 Source: the NetworkPolicy API leaves open whether ipBlock matches pod addresses and what becomes of ICMP;
 Calico, Antrea and the address-based enforcers match pods by address, Cilium and GKE Dataplane V2 (which is
 Cilium) go by identity and do not (cilium issues 9209, 9998, 19601).  OVN's ACL of a default deny and Antrea's
-IngressDefaultRule and EgressDefaultRule drop whatever the protocol is, and both log ICMP that they refused.
+IngressDefaultRule and EgressDefaultRule drop whatever the protocol is, and both log ICMP that they refused.  So does
+AWS's agent (aws/aws-network-policy-agent ``pkg/ebpf/c``, 2023 to 2026), which looks into no ICMPv6 at all.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Traits(Struct, frozen=True):
     """Host network traffic may be selected by a namespace's labels."""
     types_ignored: bool = False
     """Rules count whatever ``policyTypes`` says (Cilium's translation)."""
+    never_policed: frozenset[str] = frozenset()
+    """Protocols that pass whatever policies say."""
     every_namesake: bool = False
     """A port's name that two containers of a pod declare stands for both numbers; elsewhere enforcers differ."""
 
@@ -43,7 +46,7 @@ _TRAITS = {
     Dialect.KUBERNETES: Traits(Outcome.UNKNOWN, Outcome.MATCH, Outcome.UNKNOWN),
     Dialect.CALICO: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, every_namesake=True),
     Dialect.CILIUM: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
-    Dialect.AWS: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.UNKNOWN),
+    Dialect.AWS: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, never_policed=frozenset({"ICMPv6"})),
     Dialect.OVN: Traits(
         Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, nodes_in_namespace=True, every_namesake=True
     ),

@@ -16,7 +16,7 @@ from flowdiag.model.event import L7, Direction, Icmp
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import Dialect, EndDecision, PolicyRef
 from flowdiag.policy.addresses import RangeTable
-from flowdiag.policy.beyond import Beyond, inhabited
+from flowdiag.policy.beyond import Beyond, inhabited, passing
 from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.epochs import Epochs
@@ -150,6 +150,8 @@ class EndPolicies:
                 return settled
             # Policies may isolate it all the same: they are not what is asked here.
             return replace(settled, isolated_by=self._epochs.view(plan, subject, at).isolated_by)
+        if traffic.protocol in self.dataplane.never_policed:
+            return passing(f"{traffic.protocol} passes whatever policies say")
         epoch = self._epochs.of(at)
         key = (direction, epoch, subject.class_id, peer.class_id, traffic, nearest)
         known = None if walk else self._memory.get(key)

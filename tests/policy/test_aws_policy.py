@@ -139,3 +139,13 @@ def test_another_enforcer_is_not_known_to_mind_them():
     policy = cluster("a", "Admin", 1, ingress=[rule("Deny", "from", EVERYBODY)])
     assert ask([policy], API, WEB, dialect=Dialect.CILIUM).ingress.allowed is None
     assert ask([policy], WEB, API, dialect=Dialect.CILIUM).ingress.allowed is True
+
+
+def test_its_agent_looks_into_no_icmpv6():
+    """ICMP for IPv4 is closed by isolation, and for IPv6 passes whatever policies say."""
+    closed = net_policy("shop", "closed", {"podSelector": {}})
+
+    assert ask([closed], API, WEB, "ICMP", None).allowed is False
+    found = ask([closed], API, WEB, "ICMPv6", None)
+    assert found.allowed is True
+    assert found.ingress.notes == ("ICMPv6 passes whatever policies say",)

@@ -279,7 +279,7 @@ def test_icmp_is_outside_the_api():
     assert verdict(closed, API, WEB, "ICMP", None, icmp=echo) is None
     assert verdict(with_ports, API, WEB, "ICMP", None, icmp=echo) is None
     assert verdict({**TO_WEB, "ingress": [{}]}, API, WEB, "ICMP", None, icmp=echo) is True
-    for dialect in (Dialect.CALICO, Dialect.OVN, Dialect.ANTREA):
+    for dialect in (Dialect.CALICO, Dialect.OVN, Dialect.ANTREA, Dialect.AWS):
         assert verdict(closed, API, WEB, "ICMP", None, icmp=echo, dialect=dialect) is False
         assert verdict(with_ports, API, WEB, "ICMP", None, icmp=echo, dialect=dialect) is False
 

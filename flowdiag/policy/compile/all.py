@@ -92,7 +92,7 @@ def compile_policies(
             apart=True,
         ),
     )
-    return _built(context, tiers, found.notes, Dataplane())
+    return _built(context, tiers, found.notes, Dataplane(never_policed=context.traits.never_policed))
 
 
 def _built(
