@@ -118,6 +118,18 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         json.dumps({"time": AT, "log": '{"message":"m","n":1}', "message": "m", "kubernetes": {}}).encode(),
         Row(b'{"message":"m","n":1}', 1, NS),
     ),
+    (
+        "json-message",
+        json.dumps({"msg": " a", "rawmsg": LINE.decode(), "hostname": "n1", "timereported": AT}).encode(),
+        Row(LINE, 1, NS, "n1"),
+    ),
+    (
+        "json-message",
+        json.dumps({"PROGRAM": "a", "MESSAGE": LINE.decode(), "HOST": "n1", "ISODATE": AT}).encode(),
+        Row(LINE, 1, NS, "n1"),
+    ),
+    ("json-message", json.dumps({"@timestamp": AT, "@rawstring": LINE.decode()}).encode(), Row(LINE, 1, NS)),
+    ("json-message", json.dumps({"Timestamp": "x", "Body": LINE.decode()}).encode(), Row(LINE, 1)),
     ("kafka-console", b"CreateTime:-1\tPartition:3\tOffset:7\tNO_HEADERS\tnull\t" + LINE, Row(LINE, 1)),
     ("kafka-console", b"NO_TIMESTAMP\tweb-1\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
     ("kafka-console", b"null\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
@@ -611,6 +623,48 @@ def test_no_layer_raises_on_garbage(layer):
         b"\n",
     ):
         assert all(isinstance(row.data, bytes) for row in peel(data, layer))
+
+
+TEXT = "a line of a log with blanks, number "
+
+
+def test_every_text_of_an_answer_that_nobody_knows_is_a_line():
+    """On one line or printed over several; its own time beside it, and a line that stands there twice only once."""
+    found = [{"Id": n, "Body": f"{TEXT}{n}", "Attributes": {"time": AT}} for n in range(2)]
+    answer = {"Messages": found, "Next": "x"}
+
+    for data in (json.dumps(answer), json.dumps(answer, indent=2)):
+        stack = stack_of(data.encode())
+        assert stack[-1] == "json-inside"
+        assert [row.data.decode() for row in peel(data.encode(), *stack)] == [f"{TEXT}0", f"{TEXT}1"]
+
+    logs = [
+        {"raw": f"<4>{TEXT}{n}", "short": f"{TEXT}{n}", "same": f"<4>{TEXT}{n}", "time": AT} for n in range(2)
+    ]
+    (one, other) = peel(json.dumps({"found": logs}).encode(), "json-inside")
+    assert (one.data.decode(), one.at, other.data.decode()) == (f"<4>{TEXT}0", NS, f"<4>{TEXT}1")
+
+
+def test_an_object_with_one_text_is_a_record():
+    """Parsers find what they know in it, and nothing around it is lost."""
+    for record in ({"n": 1, "x": {"y": f"{TEXT}1"}}, {"x": [f"{TEXT}1", f"{TEXT}2"]}):
+        data = json.dumps(record).encode()
+        assert stack_of(data) == ()
+        assert [row.data for row in peel(data, "json-inside")] == [data]
+
+
+def test_answers_of_elasticsearch_in_other_forms():
+    """Fields in place of sources, as Kibana asks; searches in the background; its query languages."""
+    hit = {"_index": "x", "_id": "1", "fields": {"@timestamp": [AT], "message": [LINE.decode()]}}
+    for answer in (
+        {"hits": {"hits": [hit, hit]}},
+        {"id": "a", "rawResponse": {"hits": {"hits": [hit, hit]}}},
+        {"id": "a", "response": {"hits": {"hits": [hit, hit]}}},
+        {"columns": [{"name": "@timestamp"}, {"name": "message"}], "values": [[AT, LINE.decode()]] * 2},
+        {"schema": [{"name": "@timestamp"}, {"name": "message"}], "datarows": [[AT, LINE.decode()]] * 2},
+    ):
+        data = json.dumps(answer).encode()
+        assert peel(data, *stack_of(data)) == [Row(LINE, 1, NS), Row(LINE, 2, NS)]
 
 
 def test_a_bulk_request_is_its_documents():

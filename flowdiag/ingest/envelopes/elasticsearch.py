@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -16,12 +17,14 @@ from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
 
-__all__ = ["ElasticBulk", "ElasticHits", "ElasticResponse"]
+__all__ = ["ElasticBulk", "ElasticHits", "ElasticResponse", "ElasticTable"]
 
 
 class _Hit(Struct):
     # {"_index":"tigera_secure_ee_flows.cluster.20190503","_id":"u12w","_score":null,"_source":{...}}  Elasticsearch 7
     source: Raw = field(default=Raw(), name="_source")
+    # "fields":{"@timestamp":["2026-01-05T10:00:00.123Z"],"message":["..."]}   as Kibana asks; every value is a list
+    fields: dict[str, Any] | None = None
 
 
 class _Hits(Struct):
@@ -29,7 +32,11 @@ class _Hits(Struct):
 
 
 class _Response(Struct):
-    hits: _Hits
+    hits: _Hits | None = None
+    # {"id":"x","is_partial":false,"response":{"took":3,"hits":{...}}}      async search, Elasticsearch 7.7 and later
+    response: _Response | None = None
+    # {"id":"x","rawResponse":{"took":3,"hits":{...}}}                      what Kibana's inspector shows of a search
+    raw: _Response | None = field(default=None, name="rawResponse")
 
 
 class _Stamp(Struct):
@@ -39,8 +46,15 @@ class _Stamp(Struct):
 _stamps = msgspec.json.Decoder(_Stamp)
 
 
+def _only(value: Any) -> Any:
+    """The value of a list of one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 def _unwrapped(hit: _Hit, row: Row) -> Row | None:
     raw = bytes(hit.source)
+    if not raw and hit.fields:
+        raw = msgspec.json.encode({name: _only(value) for name, value in hit.fields.items()})
     if not raw.startswith(b"{"):
         return None
     try:
@@ -63,6 +77,45 @@ class ElasticHits(JsonLines[_Hit]):
         """See `JsonLines.unwrap`."""
         inner = _unwrapped(record, row)
         return None if inner is None else iter((inner,))
+
+
+class _Named(Struct):
+    name: str
+
+
+class _Table(Struct):
+    # {"took":3,"columns":[{"name":"@timestamp","type":"date"},{"name":"message","type":"keyword"}],"values":[["...","..."]]}  ES|QL
+    # {"columns":[{"name":"message","type":"text"}],"rows":[["..."]]}                        Elasticsearch's SQL
+    # {"schema":[{"name":"message","type":"text"}],"datarows":[["..."]],"total":1}           OpenSearch's SQL and PPL
+    columns: list[_Named] = []
+    schema: list[_Named] = []
+    values: list[list[Raw]] = []
+    rows: list[list[Raw]] = []
+    datarows: list[list[Raw]] = []
+
+
+class ElasticTable(Document):
+    """What a query language answers: a row becomes an object of its columns, counted from 1."""
+
+    name = "elasticsearch-table"
+    _NAMES = re.compile(rb'"(?:columns|schema)"\s{0,20}:\s{0,20}\[\s{0,20}\{\s{0,20}"name"')
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return head.startswith(b"{") and cls._NAMES.search(head) is not None and b'"tables"' not in head
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        table = msgspec.json.decode(document, type=_Table)
+        names = [column.name for column in table.columns or table.schema]
+        for number, cells in enumerate(table.values or table.rows or table.datarows, start=1):
+            raw = msgspec.json.encode(dict(zip(names, cells, strict=False)))
+            try:
+                stamp = _stamps.decode(raw).at
+            except DAMAGED:
+                stamp = None
+            yield Row(raw, number, at=instant(stamp) if isinstance(stamp, str) else None)
 
 
 class ElasticBulk(Layer):
@@ -95,12 +148,17 @@ class ElasticResponse(Document):
     @classmethod
     def begins(cls, head: bytes) -> bool:
         """See `Document.begins`."""
-        return head.startswith(b"{") and b'"hits"' in head and b'"_source"' in head
+        return (
+            head.startswith(b"{")
+            and b'"hits"' in head
+            and (b'"_source"' in head or (b'"_index"' in head and b'"fields"' in head))
+        )
 
     def elements(self, document: bytes) -> Iterator[Row]:
         """See `Document.elements`."""
         response = msgspec.json.decode(document, type=_Response)
-        for number, hit in enumerate(response.hits.hits, start=1):
+        response = response.raw or response.response or response
+        for number, hit in enumerate(response.hits.hits if response.hits is not None else (), start=1):
             inner = _unwrapped(hit, Row(b"", number))
             if inner is not None:
                 yield inner

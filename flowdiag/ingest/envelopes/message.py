@@ -49,6 +49,12 @@ class _Message(Struct):
     payload: Raw = Raw()
     # {"topic":"flows","key":null,"value":"{...}","partition":0,"offset":7}                            Kafka's REST proxy, v2
     value: Raw = Raw()
+    # {"msg":"...","rawmsg":"<4>Jan  5 10:00:00 node-1 kernel: ...","hostname":"node-1","timereported":"..."}    rsyslog, %jsonmesg%
+    as_it_came: Raw = field(default=Raw(), name="rawmsg")
+    # {"MESSAGE":"...","HOST":"node-1","PROGRAM":"kernel","ISODATE":"2026-01-05T10:00:00+00:00"}           syslog-ng, $(format-json)
+    syslog_ng: Raw = field(default=Raw(), name="MESSAGE")
+    # {"@rawstring":"...","@timestamp":1767607200123}                                                   LogScale
+    logscale: Raw = field(default=Raw(), name="@rawstring")
     event: Raw = Raw()
     content: Raw = Raw()
     attributes: Raw = Raw()
@@ -68,7 +74,11 @@ class _Message(Struct):
     ts: Raw = Raw()
     date: Raw = Raw()
     enqueued: Raw = field(default=Raw(), name="EnqueuedTimeUtc")
+    reported: Raw = field(default=Raw(), name="timereported")
+    iso: Raw = field(default=Raw(), name="ISODATE")
     host: Raw = Raw()
+    hostname: Raw = Raw()
+    syslog_ng_host: Raw = field(default=Raw(), name="HOST")
     tags: Raw = Raw()
     # A Kubernetes Event has a message, and is the record itself.
     involved: Raw = field(default=Raw(), name="involvedObject")
@@ -85,7 +95,10 @@ def _text(raw: Raw) -> str | None:
 
 
 def _instant(record: _Message) -> int | None:
-    for raw in (record.at, record.timestamp, record.time, record.ts, record.date, record.enqueued):
+    for raw in (
+        *(record.at, record.timestamp, record.time, record.ts, record.date),
+        *(record.enqueued, record.reported, record.iso),
+    ):
         value = bytes(raw)
         if value.startswith(b'"') and (found := instant(_text(raw))) is not None:
             return found
@@ -99,7 +112,8 @@ def _line(record: _Message) -> str | None:
     empty: str | None = None
     for raw in (
         *(record.message, record.full, record.short, record.log, record.line, record.body, record.text),
-        *(record.payload, record.value),
+        *(record.payload, record.value, record.captured),
+        *(record.as_it_came, record.syslog_ng, record.logscale),
     ):
         text = _text(raw)
         if text:
@@ -120,7 +134,7 @@ def _placed(record: _Message, row: Row) -> Row:
     at = _instant(record)
     return row._replace(
         at=row.at if at is None else at,
-        node=_text(record.host) or row.node,
+        node=_text(record.host) or _text(record.hostname) or _text(record.syslog_ng_host) or row.node,
         namespace=found.get("namespace") or row.namespace,
         pod=found.get("pod") or row.pod,
         container=found.get("container") or row.container,
@@ -156,7 +170,7 @@ def _unwrapped(record: _Message, row: Row) -> Iterator[Row] | None:
     for raw in (record.content, record.attributes):
         if bytes(raw).startswith(b"{"):
             inner = _messages.decode(raw)
-            if bytes(inner.involved) or bytes(inner.regarding):
+            if _is_event(inner):
                 return iter((_placed(record, row)._replace(data=one_line(bytes(raw))),))
             said = _line(inner)
             if said:
@@ -171,12 +185,9 @@ def _unwrapped(record: _Message, row: Row) -> Iterator[Row] | None:
     return None if text is None else text_rows(text, _placed(record, row))
 
 
-def _is_event(line: bytes) -> bool:
+def _is_event(record: _Message) -> bool:
     """Whether it is a Kubernetes Event, and not one in an object (``{"verb":"ADDED","event":{...}}``, eventrouter 0.4)."""
-    try:
-        return bool(bytes(_messages.decode(line).involved))
-    except DAMAGED:
-        return True
+    return bool(bytes(record.involved) or bytes(record.regarding))
 
 
 class AnyMessage(JsonLines[_Message]):
@@ -186,7 +197,7 @@ class AnyMessage(JsonLines[_Message]):
     marks = (b'"',)
     shape = _Message
     _TEXT = re.compile(
-        rb'"(?:message|full_message|short_message|log|line|body|text|payload|value|original|content)"\s{0,4}:\s{0,4}"'
+        rb'"(?:message|full_message|short_message|log|line|body|Body|text|payload|value|original|content|rawmsg|MESSAGE|@rawstring)"\s{0,4}:\s{0,4}"'
         rb'|"(?:json|message|log|payload|body|Body|record|value|data|event|attributes)"\s{0,4}:\s{0,4}\{'
     )
 
@@ -194,11 +205,18 @@ class AnyMessage(JsonLines[_Message]):
     def _marked(cls, line: bytes) -> bool:
         if not super()._marked(line) or cls._TEXT.search(line) is None:
             return False
-        return b'"involvedObject"' not in line or not _is_event(line)
+        # These names stand in many an object, deeper than here.
+        try:
+            record = _messages.decode(line)
+            return not _is_event(record) and _unwrapped(record, Row(b"", 1)) is not None
+        except msgspec.ValidationError:
+            return True
+        except DAMAGED:
+            return b'"involvedObject"' not in line
 
     def unwrap(self, record: _Message, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
-        return None if bytes(record.involved) or bytes(record.regarding) else _unwrapped(record, row)
+        return None if _is_event(record) else _unwrapped(record, row)
 
 
 class _Found(Struct):

@@ -22,7 +22,8 @@ from flowdiag.ingest.envelopes.cloudwatch import (
 from flowdiag.ingest.envelopes.cri import Cri
 from flowdiag.ingest.envelopes.docker import DockerJson
 from flowdiag.ingest.envelopes.documents import Document, GluedObjects, JsonArray, PrettyObjects
-from flowdiag.ingest.envelopes.elasticsearch import ElasticBulk, ElasticHits, ElasticResponse
+from flowdiag.ingest.envelopes.elasticsearch import ElasticBulk, ElasticHits, ElasticResponse, ElasticTable
+from flowdiag.ingest.envelopes.inside import JsonInside
 from flowdiag.ingest.envelopes.journald import JournalExport, JournalJson, JournalVerbose
 from flowdiag.ingest.envelopes.kubectl import (
     DumpSections,
@@ -66,6 +67,7 @@ _ORDER: tuple[type[Layer], ...] = (
     KafkaConsole,
     ElasticBulk,
     ElasticResponse,
+    ElasticTable,
     LokiResponse,
     CloudWatchEvents,
     CloudWatchQuery,
@@ -119,6 +121,7 @@ _ORDER: tuple[type[Layer], ...] = (
     Stern,
     Colours,
     AnyMessage,
+    JsonInside,
 )
 
 LAYERS: dict[str, type[Layer]] = {layer.name: layer for layer in _ORDER}

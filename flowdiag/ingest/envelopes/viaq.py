@@ -118,11 +118,15 @@ class ViaQ(JsonLines[_Record]):
     marks = (b'"',)
     any_marks = (b'"kubernetes"', b'"pipeline_metadata"', b'"viaq_msg_id"', b'"log_type"', b'"@timestamp"')
     shape = _Record
+    _HELD = re.compile(rb'"(?:message|log|structured|log_processed|json|event)"\s{0,4}:')
     _BARE = re.compile(rb'\{"date": ?[\d"][^,]{4,40},(?:[^{}\[\]\\]{0,400}?,)?? ?"log": ?"')
 
     @classmethod
     def _marked(cls, line: bytes) -> bool:
-        return super()._marked(line) or cls._BARE.match(line) is not None
+        if super()._marked(line):
+            # A stamp alone stands in many a collector's object.
+            return cls._HELD.search(line) is not None
+        return cls._BARE.match(line) is not None
 
     def unwrap(self, record: _Record, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
