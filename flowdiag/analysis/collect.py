@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -22,7 +22,6 @@ from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.server import expect_workers
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
-from flowdiag.tally.collecting import uncollected
 
 if TYPE_CHECKING:
     from flowdiag.tally import Tally
@@ -72,7 +71,7 @@ def gather(
     state_paths: Sequence[str] = (),
     live: ClusterOptions | None = None,
     progress: Progress | None = None,
-    meanwhile: Callable[[BeforeEvidence], None] | None = None,
+    meanwhile: Callable[[BeforeEvidence], Iterator[None]] | None = None,
 ) -> Evidence:
     """Read all inputs.
 
@@ -83,7 +82,7 @@ def gather(
         state_paths: cluster objects kept elsewhere; records among them are left alone.
         live: a cluster whose objects are read, after all others, so that they win.
         progress: told how far the reading is.
-        meanwhile: called while worker processes read the evidence; not at all where none do.
+        meanwhile: its steps are taken while workers or a thread read the evidence, as many as there is time for.
 
     Raises:
         InputError: there are no cluster objects where `state_paths` say.
@@ -112,18 +111,17 @@ def gather(
         manifests = placed.manifests
         taken = cluster.taken if cluster is not None else None
 
-        def beside() -> None:
+        def beside() -> Iterator[None]:
             for name, data in state:
                 if name not in manifests:
                     manifests[name] = read_manifest(name, data)
+                    yield
             if meanwhile is not None:
-                meanwhile(
+                yield from meanwhile(
                     BeforeEvidence(state=state, manifests=manifests, taken=taken, cnis=_cnis(placed.detected))
                 )
 
-        outcome = run(
-            sources, options, progress=progress, detected=placed.detected, meanwhile=uncollected()(beside)
-        )
+        outcome = run(sources, options, progress=progress, detected=placed.detected, meanwhile=beside)
         problems = [*worth_saying(problems, detected, lists), *outcome.problems]
         missing = tuple(not_collected(detected))
         told = tuple(summaries(detected, outcome.tally.inputs, checksum=evidence.checksum))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from flowdiag.analysis.collect import BeforeEvidence, gather
@@ -86,13 +86,15 @@ def _run(
     selection = selection or Selection()
     drafts: list[State] = []
 
-    # To import the stages and the plugins that they use takes as long as a small run, so it is done while workers
-    # read.
-    def compile_ahead(known: BeforeEvidence) -> None:
+    # To import the stages and the plugins that they use takes as long as a small run, so it is done while others read.
+    def compile_ahead(known: BeforeEvidence) -> Iterator[None]:
         from flowdiag.analysis.stages import make_ready
+
+        yield
+        make_ready()
+        yield
         from flowdiag.analysis.state import compile_state
 
-        make_ready()
         if known.state:
             drafts.append(compile_state(known.state, options, known.cnis, known.manifests, taken=known.taken))
 

@@ -13,7 +13,7 @@ from flowdiag.ingest.detection import DOCUMENT_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document, longest_line
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
-from flowdiag.ingest.own_reading import own_reading_of
+from flowdiag.ingest.own_reading import Folding, own_reading_of
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -22,7 +22,7 @@ from flowdiag.ingest.records import RecordCutter, RecordStart, piece
 from flowdiag.ingest.remote import open_raw, why_cut
 from flowdiag.ingest.skim import SKIMMING_BYTES, leaves_out_lines, skim_of, skimmed
 from flowdiag.ingest.streams import Over, Readable
-from flowdiag.parserkit import Block, FlowSink, ParseContext
+from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["blocks"]
@@ -43,7 +43,7 @@ def blocks(
     counted: Callable[[int], None] | None = None,
     owners: Owners | None = None,
     ahead: bool = False,
-    sink: Callable[[], FlowSink] | None = None,
+    folding: Folding | None = None,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -57,12 +57,11 @@ def blocks(
         counted: told the newlines of each run of lines that is read; of documents none.
         owners: of the input's lines, where several read it: the same for each of them saves asking again.
         ahead: a second core may be used.
-        sink: gives what the parser's ``fold`` gets, where each block is folded before the next is asked for; then it may
-            read by itself.
+        folding: who folds each block before the next is asked for; then the parser may read the part itself.
 
     A damaged stream gives what came before the damage.
     """
-    own = None if sink is None else own_reading_of(part, parser, sink)
+    own = None if folding is None else own_reading_of(part, parser, folding)
     stream = None
     if own is not None:
         stream = own.stream

@@ -78,7 +78,8 @@ def run(
         progress: called now and then, from this thread.
         detected: what `detect_all` said, if it was asked before; its problems are then the caller's.
         part_bytes: about the size of the byte ranges that plain files are cut into; by default what is quick.
-        meanwhile: what the caller has to do beside; called where worker processes read, and nowhere else.
+        meanwhile: what the caller has to do beside, in steps of some hundredths of a second.  Where worker processes read,
+            all are taken; where a thread does, as many as there is time for.
 
     Raises:
         UsageError: the forced format is unknown.
@@ -110,7 +111,7 @@ def run(
         size = min(part_bytes or SHARE_BYTES, SHARE_BYTES)
         tally = _in_processes(evidence, options, problems, workers, size, pace, meanwhile)
     else:
-        tally = _here(evidence, options, problems, pace)
+        tally = _here(evidence, options, problems, pace, meanwhile)
     tally.rest()
     problems += shrunk(one.source for one in evidence)
     problems += _mostly_unreadable(tally)
@@ -213,6 +214,7 @@ def _here(
     options: ReadOptions,
     problems: list[InputProblem],
     pace: _Pace,
+    meanwhile: Meanwhile | None,
 ) -> Tally:
     """Read all in this process."""
     # Imported here: where workers read, the main process imports it while they do.
@@ -224,7 +226,8 @@ def _here(
     tally.pending *= _TOGETHER
     # Inputs need not be cut, so each is read once.
     parts = (part for one in evidence for part in _parts([one], options, problems, max(one.source.size, 1)))
-    fold_all(tally, parts, problems, pace, ahead=has_core_to_spare())
+    steps = iter(()) if meanwhile is None else meanwhile()
+    fold_all(tally, parts, problems, pace, ahead=has_core_to_spare(), idle=lambda: next(steps, None))
     return tally
 
 
@@ -241,11 +244,11 @@ def _in_processes(
     before = len(problems)
     all_of_them = [*_parts(evidence, options, problems, part_bytes, loose=True)]
     if not all_of_them:
-        return _here((), options, problems, pace)
+        return _here((), options, problems, pace, meanwhile)
     if len(all_of_them) == 1 and options.processes is None:
         # A single part would gain nothing from another process, which could not tell how far it is.
         del problems[before:]
-        return _here(evidence, options, problems, pace)
+        return _here(evidence, options, problems, pace, meanwhile)
     tally, found, lost = fold_shares(all_of_them, workers, pace.told, meanwhile)
     problems += found
     problems += [_unread(one.part, one.why) for one in lost]

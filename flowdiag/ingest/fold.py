@@ -12,12 +12,12 @@ import msgspec
 from flowdiag.ingest.among import Owners
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.cut_objects import cut_objects
-from flowdiag.ingest.own_reading import may_read_itself
+from flowdiag.ingest.own_reading import Folding, may_read_itself
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
-from flowdiag.parserkit import Block, FlowSink, ParseContext
+from flowdiag.parserkit import Block, ParseContext
 from flowdiag.parserkit.promises import BrokenPromiseError
 from flowdiag.tally import Tally
 
@@ -67,7 +67,13 @@ def fold_into(
 
 
 def fold_all(
-    tally: Tally, parts: Iterable[Part], problems: list[InputProblem], pace: Pace, *, ahead: bool
+    tally: Tally,
+    parts: Iterable[Part],
+    problems: list[InputProblem],
+    pace: Pace,
+    *,
+    ahead: bool,
+    idle: Callable[[], object] = bool,
 ) -> None:
     """As `fold_into`, of one part behind the other.
 
@@ -77,6 +83,7 @@ def fold_all(
         problems: grows by what is wrong.
         pace: is told.
         ahead: parsers may use a second core, if they can.
+        idle: does a piece of other work; called where a parser waits for its own thread.
 
     Raises:
         PluginError: a part's parser does not load here.
@@ -90,8 +97,10 @@ def fold_all(
             if several != (part.source.path, part.among):
                 several = part.source.path, part.among
                 owners = Owners([parser_named(name) for name in part.among])
-            reading = _Reading(part, problems, pace.inside(part), ahead=ahead, owners=owners, tally=tally)
-            if reading.sink is not None:
+            reading = _Reading(part, problems, pace.inside(part), ahead=ahead, owners=owners)
+            if ahead:
+                reading.let_it_read(tally, idle)
+            if reading.folding is not None:
                 # It looks at what is known, so what was begun is folded before.
                 yield reading, None
             for block in reading.blocks():
@@ -113,7 +122,6 @@ class _Reading:
         counted: Callable[[int], None] | None = None,
         ahead: bool = False,
         owners: Owners | None = None,
-        tally: Tally | None = None,
     ) -> None:
         self._part = part
         self._problems = problems
@@ -129,10 +137,13 @@ class _Reading:
         self.context.keep_raw = True
         self.failed = False
         """Whether the rest of it is given up."""
-        self.sink: Callable[[], FlowSink] | None = None
+        self.folding: Folding | None = None
         """For a parser that may read the part itself: then each block is folded before the next is asked for."""
-        if tally is not None and ahead and may_read_itself(part, self.parser):
-            self.sink = lambda: tally.sink(self.parser.name, self.context.input)
+
+    def let_it_read(self, tally: Tally, idle: Callable[[], object]) -> None:
+        """Have the parser read the part itself if it can, for `tally`."""
+        if may_read_itself(self._part, self.parser):
+            self.folding = Folding(lambda: tally.sink(self.parser.name, self.context.input), idle)
 
     def blocks(self) -> Iterator[Block]:
         """Its blocks in order, up to where it failed."""
@@ -148,7 +159,7 @@ class _Reading:
                 counted=self._counted,
                 owners=self._owners,
                 ahead=self._ahead,
-                sink=self.sink,
+                folding=self.folding,
             ):
                 yield block
                 if self.failed:

@@ -10,7 +10,7 @@ that it was reading by itself, since that may be why it died.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -41,8 +41,8 @@ Told = Callable[[int, str], None]
 """Called now and then with the bytes on disk that are done, and the name of an input at hand."""
 
 
-Meanwhile = Callable[[], None]
-"""Work that does not need what is being read."""
+Meanwhile = Callable[[], Iterator[None]]
+"""Work that does not need what is being read, in steps of some hundredths of a second."""
 
 
 class Lost(Struct, frozen=True):
@@ -123,7 +123,8 @@ class _Team:
                     process.start()
                     running[process.sentinel] = (process, place, path)
             if meanwhile is not None:
-                meanwhile()
+                for _ in meanwhile():
+                    pass
             while running:
                 for sentinel in wait(list(running), timeout=_TOLD_S):
                     process, place, path = running.pop(sentinel)

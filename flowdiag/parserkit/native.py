@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 __all__ = ["Native", "native"]
 
-_INTERFACE = 12
+_INTERFACE = 13
 """The number of the interface that is used here; an extension with another number is left alone."""
 
 

@@ -36,10 +36,11 @@ class Parser(Protocol):
       (`flowdiag.parserkit.sink`).
     - ``expect(block, sink)``: announces a block that ``fold`` gets later.  Blocks are announced in order and some
       blocks ahead, so that work on them can begin in a thread.
-    - ``read_file(file: BinaryIO, start: int, end: int | None, sink: Callable[[], FlowSink]) -> Iterator[FileLines]``:
-      reads lines of a plain file itself, in a thread, from one byte to another (``None`` is the file's end).  Each of
-      what it yields is folded before it is asked for the next, so that it can see by ``sink().memo`` whether what it
-      knows is still good.  It may end anywhere: the rest is read for it.  Only the project's own parsers are asked.
+    - ``read_file(file: BinaryIO, start: int, end: int | None, sink: Callable[[], FlowSink], idle: Callable[[], object])
+      -> Iterator[FileLines]``: reads lines of a plain file itself, in a thread, from one byte to another (``None`` is
+      the file's end).  Each of what it yields is folded before it is asked for the next, so that it can see by
+      ``sink().memo`` whether what it knows is still good.  Where it would wait for its thread it calls ``idle``, which
+      does a piece of somebody else's work.  It may end anywhere: the rest is read for it.  Only the project's own parsers are asked.
     - ``takes_two_cores(head: bytes) -> bool``: whether one process with ``expect`` keeps two cores at work on such an
       input, so that a second process would gain nothing.
     - ``interval_of(record: str) -> int | None``, where records count what an interval held: how long the interval of a

@@ -30,6 +30,12 @@ int ahead_read(struct ahead **ahead, struct known *known, struct reading *readin
     return 0;
 }
 
+int ahead_is_ready(struct ahead *ahead)
+{
+    (void)ahead;
+    return 1;
+}
+
 struct job *ahead_first(struct ahead *ahead)
 {
     (void)ahead;
@@ -144,6 +150,16 @@ int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, cons
 int ahead_read(struct ahead **ahead, struct known *known, struct reading *reading, size_t most)
 {
     return put_behind(ahead, known, (struct job){.reading = reading, .size = (Py_ssize_t)most});
+}
+
+int ahead_is_ready(struct ahead *self)
+{
+    if (!self || !self->first || ahead_is_elsewhere(self))
+        return 1;
+    pthread_mutex_lock(&self->lock);
+    int ready = self->at != self->first;
+    pthread_mutex_unlock(&self->lock);
+    return ready;
 }
 
 struct job *ahead_first(struct ahead *self)

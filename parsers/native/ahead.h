@@ -27,6 +27,9 @@ int ahead_begin(struct ahead **ahead, struct known *known, PyObject *given, cons
 /* The same of a stretch of a file, which must stay until it is counted and let go of. */
 int ahead_read(struct ahead **ahead, struct known *known, struct reading *reading, size_t most);
 
+/* Whether `ahead_first` would not have to wait. */
+int ahead_is_ready(struct ahead *ahead);
+
 /* The first of them, counted, for the caller to let go of; NULL where there is none.  Waits for it without Python's
    lock. */
 struct job *ahead_first(struct ahead *ahead);

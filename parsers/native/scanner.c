@@ -179,6 +179,14 @@ static PyObject *go_on(PyObject *object, PyObject *args)
                            ahead_read(&self->ahead, &self->known, self->reading, (size_t)most));
 }
 
+PyDoc_STRVAR(is_ready_doc, "is_ready() -> bool\n\nWhether `read` would not have to wait.");
+
+static PyObject *is_ready(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    return PyBool_FromLong(ahead_is_ready(((Scanner *)object)->ahead));
+}
+
 PyDoc_STRVAR(read_doc, "read() -> (lines, numbers, place, newlines, bare, over, as scan)\n\n"
                        "Wait for the first of what `go_on` began; None where there is none, and in a fork of the process that\n"
                        "began it.  `lines` are those of which something is given by where they stand among them; `numbers` are\n"
@@ -268,6 +276,7 @@ static PyMethodDef methods[] = {
     {"finish", finish, METH_NOARGS, finish_doc},
     {"open", open_file, METH_VARARGS, open_doc},
     {"go_on", go_on, METH_VARARGS, go_on_doc},
+    {"is_ready", is_ready, METH_NOARGS, is_ready_doc},
     {"read", read_file, METH_NOARGS, read_doc},
     {"close", close_file, METH_NOARGS, close_doc},
     {"meet", meet, METH_VARARGS, meet_doc},
@@ -316,7 +325,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
         PyModule_AddFunctions(made, form_functions) < 0 ||
-        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 12) < 0) {
+        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 13) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

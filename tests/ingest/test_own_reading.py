@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 from flowdiag.ingest import Gathered, ReadOptions
 from flowdiag.ingest import own_reading as own_reading_module
+from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_all
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.parts import parts_of
 from flowdiag.parserkit import FileLines
 from flowdiag.tally import Tally
-from flowdiag_parsers.hubble import json_memory, json_teaching
+from flowdiag_parsers.hubble import json_learnt, json_memory, json_teaching
 from flowdiag_parsers.hubble.flow_json import HubbleJson
 from flowdiag_parsers.hubble.json_native import new_scanner
 
@@ -58,6 +60,19 @@ class Told:
 
     def done(self, part):
         self.bytes.append(part.size)
+
+
+class Late:
+    """A scanner whose thread is waited for each time."""
+
+    def __init__(self):
+        self._scanner = new_scanner()
+
+    def __getattr__(self, name):
+        return getattr(self._scanner, name)
+
+    def is_ready(self):
+        return False
 
 
 @pytest.fixture
@@ -252,8 +267,8 @@ def test_a_file_that_shrinks_ends_there(tmp_path, monkeypatch):
     path.write_bytes(b"".join(USUAL * 2_000))
     whole = HubbleJson.read_file
 
-    def shrinking(self, file, start, end, sink):
-        for lines in whole(self, file, start, end, sink):
+    def shrinking(self, *given):
+        for lines in whole(self, *given):
             os.truncate(path, lines.place)
             yield lines
 
@@ -270,10 +285,10 @@ def test_what_cannot_be_read_so_is_read_in_python(fails, small, tmp_path, monkey
     path.write_bytes(b"".join(USUAL * 50))
     made = json_teaching.Teaching.read
 
-    def failing(self, file, start, end):
+    def failing(self, *given):
         if fails == "open":
             raise OSError(24, "Too many open files")
-        for number, stretch in enumerate(made(self, file, start, end)):
+        for number, stretch in enumerate(made(self, *given)):
             if number == 3:
                 raise OSError(5, "Input/output error")
             yield stretch
@@ -281,6 +296,31 @@ def test_what_cannot_be_read_so_is_read_in_python(fails, small, tmp_path, monkey
     monkeypatch.setattr(json_teaching.Teaching, "read", failing)
     compared(path)
     assert bool(small) is (fails == "read")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_other_work_is_done_where_the_thread_is_waited_for(fails, small, tmp_path, monkeypatch):
+    """Step by step, as many as there is time for; what is wrong with it is not the evidence's."""
+    monkeypatch.setattr(json_learnt, "new_scanner", Late)
+    path = tmp_path / "flows.jsonl"
+    path.write_bytes(b"".join(USUAL * 500))
+    taken = []
+
+    def steps():
+        for number in range(1 << 20):
+            taken.append(number)
+            if fails and number == 2:
+                raise ValueError("the objects are odd")
+            yield
+
+    options = ReadOptions(format="hubble-json")
+    with Gathered([str(path)]) as gathered, ExitStack() as raised:
+        if fails:
+            raised.enter_context(pytest.raises(ValueError, match="objects are odd"))
+        outcome = run(gathered, options, meanwhile=steps)
+        assert outcome.tally.records == 500 * len(USUAL)
+        assert not outcome.problems
+    assert taken == [*range(3 if fails else len(small))]
 
 
 @pytest.mark.usefixtures("small")
@@ -292,7 +332,7 @@ def test_a_reader_that_is_given_up_lets_go_of_the_file(tmp_path):
     parser = HubbleJson()
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH208, PTH112
     with path.open("rb") as file:
-        read = parser.read_file(file, 0, None, lambda: tally.sink(parser.name, "flows.jsonl"))
+        read = parser.read_file(file, 0, None, lambda: tally.sink(parser.name, "flows.jsonl"), bool)
         assert next(iter(read)).newlines
         read.close()
     after = len(os.listdir("/proc/self/fd")) if before else 0  # noqa: PTH208

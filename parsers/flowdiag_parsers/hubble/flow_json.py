@@ -149,14 +149,19 @@ class HubbleJson:
             fold_lines(block, context, sink)
 
     def read_file(
-        self, file: BinaryIO, start: int, end: int | None, sink: Callable[[], FlowSink]
+        self,
+        file: BinaryIO,
+        start: int,
+        end: int | None,
+        sink: Callable[[], FlowSink],
+        idle: Callable[[], object],
     ) -> Iterator[FileLines]:
         """Read lines of a plain file in a thread of the scanner's."""
         from flowdiag_parsers.hubble.json_reading import read_lines
 
         file.seek(start)
         if not is_document(Block(data=file.read(_HEAD))):
-            yield from read_lines(file, start, end, sink)
+            yield from read_lines(file, start, end, sink, idle)
 
     def expect(self, block: Block, sink: FlowSink) -> None:
         """Begin with a block that `fold` gets later."""

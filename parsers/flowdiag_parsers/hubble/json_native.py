@@ -121,6 +121,9 @@ class Scanner(Protocol):
     def go_on(self, most: int, /) -> bool:
         """Read so many bytes more of it; whether there is a thread."""
 
+    def is_ready(self) -> bool:
+        """Whether `read` would not have to wait."""
+
     def read(self) -> _Read | None:
         """What `go_on` began, as `Stretch` has it; ``None`` in a fork of the process that did.  Raises OSError."""
 

@@ -35,7 +35,11 @@ class Read(NamedTuple):
 
 
 def read_lines(
-    file: BinaryIO, start: int, end: int | None, sink: Callable[[], FlowSink]
+    file: BinaryIO,
+    start: int,
+    end: int | None,
+    sink: Callable[[], FlowSink],
+    idle: Callable[[], object],
 ) -> Iterator[FileLines]:
     """Read what the scanner can, as long as it is of use; see `flowdiag.parserkit.Parser`.
 
@@ -48,7 +52,7 @@ def read_lines(
         if teaching is None:
             return
         begun = place
-        with closing(_read_by(learnt, teaching, file.fileno(), begun, end)) as read:
+        with closing(_read_by(learnt, teaching, file.fileno(), begun, end, idle)) as read:
             place = None
             for lines in read:
                 yield lines
@@ -59,10 +63,10 @@ def read_lines(
 
 
 def _read_by(
-    learnt: Learnt, teaching: Teaching, file: int, start: int, end: int | None
+    learnt: Learnt, teaching: Teaching, file: int, start: int, end: int | None, idle: Callable[[], object]
 ) -> Generator[FileLines]:
     try:
-        for stretch in teaching.read(file, start, end):
+        for stretch in teaching.read(file, start, end, idle):
             yield FileLines(
                 data=stretch.text,
                 before=memoryview(stretch.numbers).cast("q").tolist(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from flowdiag.parserkit import FlowSink
 from flowdiag_parsers.hubble.json_codes import BARE, NO_END, Code, Family, Laned, Refused, Way
@@ -23,9 +23,9 @@ _MAX_AHEAD = 4
 """Blocks that are scanned before they are asked for."""
 _STRETCH_BYTES = 1 << 20
 """Of a file that the scanner's thread reads, about."""
-_FEWEST, _MOST = 2, 24
+_FEWEST, _MOST = 2, 64
 """Such stretches that may wait to be asked for: few at first, since what is learnt of one serves the ones behind these,
-and many once little is left of each, so that thread and reader need not keep step."""
+and many once little is left of each, so that thread and reader need not keep step: these take the thread 50 ms."""
 _LITTLE = _STRETCH_BYTES >> 3
 """Bytes of a stretch that are left."""
 
@@ -75,10 +75,10 @@ class Teaching:
                 return self._taken(Found(*found))
         return self._taken(Found(*self._scanner.scan(data, bare)))
 
-    def read(self, file: int, start: int, end: int | None) -> Generator[Stretch]:
+    def read(self, file: int, start: int, end: int | None, idle: Callable[[], object]) -> Generator[Stretch]:
         """Have the thread read a file from `start`, where a line begins, to `end`, and yield what it took and left of it.
 
-        It ends where the scanner can go no further, perhaps at once.
+        It ends where the scanner can go no further, perhaps at once.  `idle` is called where the thread is waited for.
 
         Raises:
             OSError: the file cannot be read.
@@ -93,6 +93,8 @@ class Teaching:
             while True:
                 while waiting < most and scanner.go_on(_STRETCH_BYTES):
                     waiting += 1
+                if not scanner.is_ready():
+                    idle()
                 if (read := scanner.read()) is None:
                     return
                 waiting -= 1
