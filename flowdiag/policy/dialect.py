@@ -34,6 +34,8 @@ class Traits(Struct, frozen=True):
     `Outcome.MATCH`: yes; `Outcome.UNKNOWN`: differs."""
     nodes_in_namespace: bool = False
     """Host network traffic may be selected by a namespace's labels."""
+    host_pods: bool = False
+    """A peer's selectors mean pods in the host's network, by their nodes' addresses."""
     types_ignored: bool = False
     """Rules count whatever ``policyTypes`` says (Cilium's translation)."""
     never_policed: frozenset[str] = frozenset()
@@ -46,7 +48,9 @@ _TRAITS = {
     Dialect.KUBERNETES: Traits(Outcome.UNKNOWN, Outcome.MATCH, Outcome.UNKNOWN),
     Dialect.CALICO: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, every_namesake=True),
     Dialect.CILIUM: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
-    Dialect.AWS: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, never_policed=frozenset({"ICMPv6"})),
+    Dialect.AWS: Traits(
+        Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, host_pods=True, never_policed=frozenset({"ICMPv6"})
+    ),
     Dialect.OVN: Traits(
         Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, nodes_in_namespace=True, every_namesake=True
     ),

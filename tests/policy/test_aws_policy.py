@@ -149,3 +149,41 @@ def test_its_agent_looks_into_no_icmpv6():
     found = ask([closed], API, WEB, "ICMPv6", None)
     assert found.allowed is True
     assert found.ingress.notes == ("ICMPv6 passes whatever policies say",)
+
+
+ROUTER = pod("edge", "router", {"app": "router"}, host_network=True, node="n2", ip="192.168.0.2")
+ROUTERS = {
+    "namespaceSelector": {"matchLabels": {"team": "edge"}},
+    "podSelector": {"matchLabels": {"app": "router"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("policies", "allowed"),
+    [
+        ([{"from": [ROUTERS]}], True),
+        ([{"from": [{"namespaceSelector": {"matchLabels": {"team": "edge"}}}]}], True),
+        ([{"from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "other"}}}]}], False),
+        ([{"from": [{"podSelector": {}}]}], False),
+    ],
+)
+def test_a_peers_selectors_mean_host_network_pods(policies, allowed):
+    """By their node's address, in both directions; a policy selects none."""
+    own = net_policy("shop", "p", {"podSelector": {}, "ingress": policies})
+    out = [{"to": each["from"]} for each in policies]
+    other = net_policy("shop", "p", {"podSelector": {}, "policyTypes": ["Egress"], "egress": out})
+    closed = net_policy("edge", "closed", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+    spaces = {"edge": {"team": "edge"}}
+    for policy, ends in ((own, (ROUTER, WEB)), (other, (WEB, ROUTER))):
+        state = snapshot([WEB, ROUTER], [policy, closed], namespaces=spaces)
+        found = compile_policies(state, dialect=Dialect.AWS).evaluate(*map(pod_end, ends), "TCP", 8080)
+        assert found.allowed is allowed
+
+
+def test_its_cluster_policy_means_them_too():
+    """As peers of either form."""
+    for peer in ({"namespaces": {"matchLabels": {"team": "edge"}}}, {"pods": ROUTERS}):
+        policy = cluster("deny", "Admin", 1, ingress=[{"action": "Deny", "from": [peer]}])
+        state = snapshot([WEB, ROUTER], [policy], namespaces={"edge": {"team": "edge"}})
+        found = compile_policies(state, dialect=Dialect.AWS)
+        assert found.evaluate(pod_end(ROUTER), pod_end(WEB), "TCP", 8080).allowed is False

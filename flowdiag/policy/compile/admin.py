@@ -5,11 +5,11 @@ Source: network-policy-api v0.1.7 (v1alpha1) and its v1alpha2 types; aws/amazon-
 nodes, and domain names in rules that pass, too.  Admin policies are tried by ascending
 priority before NetworkPolicy, baseline ones after it and only for pods that no NetworkPolicy selects.
 Selecting isolates nothing: only rules decide.  Host network pods are never meant, by OVN-Kubernetes either, which lets
-NetworkPolicies mean some.  ``Pass`` leaves the tier.  ``Allow`` is v1alpha1's word and
+NetworkPolicies mean some; AWS's kind means them among the peers.  ``Pass`` leaves the tier.  ``Allow`` is v1alpha1's word and
 ``Accept`` v1alpha2's; each is refused by the other.  Two policies of one priority have no order.
 
 Calico's conversions (``libcalico-go/lib/backend/k8s/conversion/{adminnetworkpolicy,clusternetworkpolicy}.go``, v3.29 to
-v3.32) know no ports by name in a ClusterNetworkPolicy, and take those of the older kinds for TCP.
+v3.32) know no ports by name in a ClusterNetworkPolicy, and take those of the older kinds for TCP, as AWS does.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from flowdiag.policy.compile.context import (
     unknown_field,
     validity_of,
 )
+from flowdiag.policy.compile.host_peers import of_pods
 from flowdiag.policy.matchers import (
     AddressRange,
     DomainNames,
@@ -220,14 +221,14 @@ def _peer(
         ]
         if gone:
             return (Undecidable(f"{path}.namespaces.{gone[0]} is no longer part of the API"),)
-        return (NamespaceSelected(read_selector(given["namespaces"])),)
+        return _with_hosts((NamespaceSelected(read_selector(given["namespaces"])),), kind, context)
     if "pods" in given:
         pods = given["pods"]
         inner = pods.get("namespaces") if isinstance(pods, dict) else None
         gone = [each for each in _GONE if isinstance(inner, dict) and each in inner]
         if gone:
             return (Undecidable(f"{path}.pods.namespaces.{gone[0]} is no longer part of the API"),)
-        return _pods(pods, f"{path}.pods")
+        return _with_hosts(_pods(pods, f"{path}.pods"), kind, context)
     if "networks" in given:
         networks = tuple(
             network(each, f"{path}.networks[{index}]")
@@ -250,12 +251,17 @@ def _peer(
     return (DomainNames(tuple(str(name) for name in names)),)
 
 
+def _with_hosts(matchers: tuple[Matcher, ...], kind: str, context: CompileContext) -> tuple[Matcher, ...]:
+    """AWS looks pods up for its own kind as for a NetworkPolicy."""
+    return of_pods(matchers, context) if kind == _OF_AWS else matchers
+
+
 def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
     """One of v1alpha1's ``ports``."""
     if not isinstance(raw, dict) or len(raw) != 1:
         raise PolicyError(f"{path} is not exactly one of portNumber, portRange and namedPort")
     if "namedPort" in raw:
-        protocol = "TCP" if context.dialect is Dialect.CALICO else None
+        protocol = "TCP" if context.dialect in (Dialect.CALICO, Dialect.AWS) else None
         return NamedPort(str(raw["namedPort"]), protocol, context.traits.every_namesake)
     if "portNumber" in raw:
         inner = _object(raw["portNumber"], f"{path}.portNumber")

@@ -29,7 +29,7 @@ from flowdiag.policy.compile.context import (
     unknown_field,
     validity_of,
 )
-from flowdiag.policy.compile.ovn_hosts import nodes_unknown, of_namespaces, of_pods
+from flowdiag.policy.compile.host_peers import nodes_unknown, of_namespaces, of_pods
 from flowdiag.policy.matchers import (
     AddressRange,
     DomainNames,

@@ -1,10 +1,12 @@
-"""What OVN-Kubernetes makes of the host network's traffic in a NetworkPolicy's peers.
+"""What OVN-Kubernetes and AWS make of the host network's traffic in a policy's peers; to others no selector means it.
 
-Source: ovn-org/ovn-kubernetes ``go-controller/pkg/ovn/base_network_controller_policy.go`` (``useNamespaceAddrSet``) and
+Sources: ovn-org/ovn-kubernetes ``go-controller/pkg/ovn/base_network_controller_policy.go`` (``useNamespaceAddrSet``) and
 ``base_network_controller_namespace.go`` (``getHostNamespaceAddressesForNode``), 2023 to 2026.  A peer with a podSelector means
 host network pods too, by their nodes' addresses.  One with a namespaceSelector alone does not; but nodes call pods from
 addresses of their own (management port, gateway router), which count as of one namespace: OpenShift's
-``openshift-host-network``, any that is configured elsewhere.
+``openshift-host-network``, any that is configured elsewhere.  AWS's controller (aws/amazon-network-policy-controller-k8s
+``pkg/resolvers/endpoints.go``, 2025) lists the addresses of all pods that a peer's selectors mean, those of host network
+pods among them; it leaves these out of the pods that a policy selects alone.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ class OfPodsOrHosts(Struct, frozen=True):
     addresses: frozenset[str]
     """Of the host network pods that are meant."""
     sure: bool
-    """It is OVN-Kubernetes, and not another network over OVN."""
+    """It is no other network over OVN."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -88,6 +90,8 @@ class OfPodsOrHosts(Struct, frozen=True):
 
 def of_namespaces(selector: LabelSelector, direction: Direction, context: CompileContext) -> Matcher:
     """Build what a namespaceSelector alone asks of a peer."""
+    if context.traits.host_pods:
+        return of_pods((NamespaceSelected(selector),), context)[0]
     hosts = context.snapshot.namespaces.get(_HOSTS)
     if not context.traits.nodes_in_namespace or hosts is None or not hosts.declared or hosts.labels_before:
         return NamespaceSelected(selector, context.traits.nodes_in_namespace)
@@ -103,8 +107,8 @@ def of_namespaces(selector: LabelSelector, direction: Direction, context: Compil
 
 
 def of_pods(matchers: tuple[Matcher, ...], context: CompileContext) -> tuple[Matcher, ...]:
-    """Let a peer with a podSelector mean host network pods, too, where the enforcer does and there are any."""
-    if not context.traits.nodes_in_namespace:
+    """Let a peer with selectors mean host network pods, too, where the enforcer does and there are any."""
+    if not (context.traits.nodes_in_namespace or context.traits.host_pods):
         return matchers
     addresses = frozenset(
         ip
