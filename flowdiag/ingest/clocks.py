@@ -20,7 +20,7 @@ from flowdiag.model.event import Event, TimeSource
 from flowdiag.model.time import NS
 from flowdiag.parserkit import Block, ParseContext, Parser
 
-__all__ = ["ONE_LOG", "around_new_year", "clocks_apart", "first_yearless", "year_from_inside"]
+__all__ = ["ONE_LOG", "around_new_year", "clocks_apart", "first_stamp", "first_yearless", "year_from_inside"]
 
 _LINES = 60
 _EVENTS = 200
@@ -110,6 +110,15 @@ def around_new_year(
 def first_yearless(rows: Rows, parser: Parser, context: ParseContext) -> int | None:
     """The time of the first event whose stamp has no year, read in the context's."""
     return next(_yearless(rows, parser, context), None)
+
+
+def first_stamp(rows: Rows, parser: Parser, context: ParseContext) -> tuple[int, bool] | None:
+    """The time of the first event that has one, and whether its year is the context's."""
+    block = Block(data=rows.data, first_line=1, envelope=rows.envelope(), last=True)
+    for event in _events(block, parser, context):
+        if event.at is not None:
+            return event.at, event.time_source is TimeSource.INFERRED_YEAR
+    return None
 
 
 def _yearless(rows: Rows, parser: Parser, context: ParseContext) -> Iterator[int]:

@@ -62,6 +62,8 @@ class Detection(Struct, frozen=True, kw_only=True):
     """All parsers that read it, where there are several: each gets its own lines."""
     year: int | None = None
     """Of its first stamp without one, where ``--year`` is given."""
+    near: int | None = None
+    """When other inputs begin, where its stamps carry no year and nothing of its own tells which it is, nanoseconds."""
     faults: tuple[str, ...] = ()
     """Promises that parsers broke when they were asked about it, in words."""
 
