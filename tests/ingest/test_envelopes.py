@@ -667,6 +667,21 @@ def test_answers_of_elasticsearch_in_other_forms():
         assert peel(data, *stack_of(data)) == [Row(LINE, 1, NS), Row(LINE, 2, NS)]
 
 
+def test_rows_of_clickhouse():
+    """As objects, as lists with the columns' names beside, and as a table with a header."""
+    meta = [{"name": "flowStartSeconds", "type": "DateTime"}, {"name": "sourceIP", "type": "String"}]
+    row = {"flowStartSeconds": "2026-01-05 10:00:00", "sourceIP": "192.0.2.1"}
+    for data in ([row, row], [list(row.values())] * 2):
+        for indent in (None, 2):
+            text = json.dumps({"meta": meta, "data": data, "rows": 2}, indent=indent).encode()
+            stack = stack_of(text)
+            assert stack[0] == "clickhouse"
+            assert [json.loads(found.data) for found in peel(text, *stack)] == [row, row]
+
+    table = b'"flowStartSeconds","sourceIP","x"\n"2026-01-05 10:00:00","192.0.2.1",""\n'
+    assert [json.loads(found.data) for found in peel(table, "csv-table")] == [row]
+
+
 def test_a_bulk_request_is_its_documents():
     """What says where to is taken out; a document that looks the same is none where it is alone."""
     sent = b'{"index":{"_index":"flows"}}\n{"n":1}\n{ "create": {} }\n{"n":2}\n'

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow
 from flowdiag.ingest.envelopes.azure_records import AzureRecords
+from flowdiag.ingest.envelopes.clickhouse import ClickHouse
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
     CloudWatchEvents,
@@ -68,6 +69,7 @@ _ORDER: tuple[type[Layer], ...] = (
     ElasticBulk,
     ElasticResponse,
     ElasticTable,
+    ClickHouse,
     LokiResponse,
     CloudWatchEvents,
     CloudWatchQuery,
