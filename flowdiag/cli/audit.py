@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
-from flowdiag.cli.collecting import bounds_of, bounds_options
+from flowdiag.cli.collecting import bounds_options
 from flowdiag.cli.messages import say, say_incomplete
 from flowdiag.cli.options import (
     checksum_option,
@@ -20,16 +20,11 @@ from flowdiag.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from flowdiag.analysis.audit import AuditOptions
-    from flowdiag.analysis.results import Targets
-    from flowdiag.history import Acceptance, Recorded
-    from flowdiag.model.report import Problem, Severity
+    from flowdiag.history import Recorded
     from flowdiag.report import Options
 
 __all__ = ["command"]
 
-_CONFIG = ".flowdiag.toml"
-_MOST_CONFIG = 16 << 20
 _LEVELS = ("high", "medium", "low", "info")
 
 
@@ -142,6 +137,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from flowdiag.analysis.audit import audit
     from flowdiag.analysis.results import Results
     from flowdiag.cli.build import evidence_of, selection_of, state_of
+    from flowdiag.cli.build_audit import audit_options_of, targets_of
     from flowdiag.cli.command_text import told_command
     from flowdiag.cli.fail_on import check_fail_on, fails
     from flowdiag.cli.moments import parse_zone
@@ -158,10 +154,10 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     return_freed_memory(MERGING)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
-    options = _options(given)
+    options = audit_options_of(given)
     # Not this terminal's options: what is kept and sent is the same wherever the run was started.
     plain = Options(width=100, timezone=parse_zone(given["display_zone"]))
-    results = Results(_targets(given), lambda name, report: reporter(name).render(report, plain))
+    results = Results(targets_of(given), lambda name, report: reporter(name).render(report, plain))
     missing = False
     with History(Path(given["history"])) as history:
         with progress() as show:
@@ -233,28 +229,6 @@ def _check_history(name: str, inputs: tuple[str, ...]) -> None:
             )
 
 
-def _options(given: dict[str, Any]) -> AuditOptions:
-    from flowdiag.analysis.audit import AuditOptions
-    from flowdiag.cli.moments import parse_duration
-    from flowdiag.model.time import NS
-
-    acceptances, accepted_in = _acceptances(given["config"])
-    most, most_of_one, within_s = bounds_of(given)
-    return AuditOptions(
-        acceptances=acceptances,
-        accepted_in=accepted_in,
-        baseline=_baseline(given["baseline"]),
-        gone_after=given["gone_after"],
-        collect_since_s=parse_duration(given["collect_since"]) // NS,
-        skip=tuple(sorted(set(given["skip"]))),
-        max_bytes=most,
-        max_file=most_of_one,
-        within_s=within_s,
-        unused_rules=given["unused_rules"],
-        tell=_told_severities(given),
-    )
-
-
 def _summary(recorded: Recorded) -> str:
     """``run 61, compared with run 60 of 2026-11-27T02:00:04Z: 2 new, 5 known, 1 gone, 0 accepted``."""
     counts = ", ".join(f"{recorded.counts[status]} {status}" for status in recorded.counts)
@@ -278,68 +252,3 @@ def _redacted(recorded: Recorded) -> Recorded:
     from flowdiag.report.redact import redact
 
     return replace(recorded, report=redact(recorded.report))
-
-
-def _acceptances(config: str | None) -> tuple[tuple[Acceptance, ...], str]:
-    from flowdiag.history import parse_acceptances
-    from flowdiag.model.errors import UsageError
-    from flowdiag.model.whole import read_whole
-
-    name = config or _CONFIG
-    try:
-        data = read_whole(name, _MOST_CONFIG)
-    except FileNotFoundError:
-        if config is None:
-            return (), name
-        raise UsageError(f"{name}: there is no such file") from None
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror or error}") from error
-    return parse_acceptances(name, data), Path(name).name
-
-
-def _baseline(path: str | None) -> tuple[Problem, ...]:
-    from flowdiag.cli.stored import whole_report
-    from flowdiag.model.report import Status
-
-    if path is None:
-        return ()
-    return tuple(problem for problem in whole_report(path).problems if problem.status is not Status.GONE)
-
-
-def _told_severities(given: dict[str, Any]) -> frozenset[Severity]:
-    from flowdiag.model.report import Severity
-
-    if not given["notify"]:
-        return frozenset()
-    return frozenset(Severity(level) for level in _LEVELS[: _LEVELS.index(given["notify_at"]) + 1])
-
-
-def _targets(given: dict[str, Any]) -> Targets:
-    from flowdiag.analysis.results import Targets
-    from flowdiag.cli.moments import parse_duration
-    from flowdiag.cli.output import formats
-    from flowdiag.deliver.folder import Retention
-    from flowdiag.model.errors import UsageError
-
-    known = formats()
-    strange = [name for name in given["report_formats"] if name not in known]
-    if strange:
-        raise UsageError(f"--report-format {strange[0]}: no such format", hint=f"known: {', '.join(known)}")
-    if given["reports"] is None and (given["report_formats"] or given["keep"] or given["keep_for"]):
-        raise UsageError("--report-format, --keep and --keep-for go with --reports")
-    targets = Targets(
-        folder=given["reports"],
-        retention=Retention(
-            runs=given["keep"],
-            age_ns=None if given["keep_for"] is None else parse_duration(given["keep_for"]),
-        ),
-        textfile=given["metrics"],
-        # A Secret that was made from a file ends with the file's line.
-        gateway=(given["pushgateway"] or "").strip() or None,
-        notify=given["notify"],
-    )
-    if given["report_formats"]:
-        from msgspec.structs import replace
-
-        targets = replace(targets, formats=tuple(dict.fromkeys(given["report_formats"])))
-    return targets
