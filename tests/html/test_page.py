@@ -282,6 +282,23 @@ def test_text_of_the_page_is_escaped_once() -> None:
     assert "\u202e" not in page
 
 
+def test_a_picture_says_what_its_grey_bars_are() -> None:
+    """Six problems have colours; a picture alone has no table that tells of the others."""
+    report = dns_story()
+    rows = report.buckets.counts.by_problem
+    ids = [f"p-{number}" for number in range(9)]
+    counts = replace(
+        report.buckets.counts,
+        by_problem=dict.fromkeys(ids, rows[report.problems[0].id]),
+        denied=tuple(9 * number for number in rows[report.problems[0].id]),
+    )
+    problems = tuple(replace(report.problems[0], id=one, explained_by=None) for one in ids)
+    many = replace(report, problems=problems, buckets=replace(report.buckets, counts=counts))
+
+    assert "other denials (3 more problems)" in SvgReporter().render(many, Options())
+    assert "other denials" not in SvgReporter().render(report, Options())
+
+
 def test_pictures_are_pictures() -> None:
     svg = SvgReporter().render(dns_story(), Options())
     assert svg.startswith("<svg")

@@ -6,7 +6,7 @@ every problem has a number, a lane of its own and, in the HTML, a hatching.
 """
 
 from flowdiag.report.charts.ages import age_bins
-from flowdiag.report.charts.axis import PALETTE, ChartFrame, charted, frame
+from flowdiag.report.charts.axis import PALETTE, ChartFrame, charted, frame, others
 from flowdiag.report.charts.files import PngReporter, SvgReporter
 from flowdiag.report.charts.inline import inline_svg
 from flowdiag.report.charts.nodes import busiest_nodes
@@ -23,4 +23,5 @@ __all__ = [
     "charted",
     "frame",
     "inline_svg",
+    "others",
 ]

@@ -28,6 +28,7 @@ __all__ = [
     "charted",
     "frame",
     "label",
+    "others",
     "steps",
     "time_axis",
 ]
@@ -100,6 +101,12 @@ def charted(report: Report) -> list[Problem]:
     """Problems with a colour of their own, in the report's order."""
     rows = report.buckets.counts.by_problem
     return [p for p in report.problems if any(rows.get(p.id, ()))][: len(PALETTE)]
+
+
+def others(report: Report) -> bool:
+    """Whether some bar has denials of problems without a colour of their own, or of none."""
+    counts = report.buckets.counts
+    return sum(counts.denied) > sum(sum(counts.by_problem[problem.id]) for problem in charted(report))
 
 
 def label(report: Report, problem: Problem) -> str:

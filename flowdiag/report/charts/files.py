@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from flowdiag.model.errors import UsageError
 from flowdiag.model.report import Report
 from flowdiag.model.words import plural
-from flowdiag.report.charts.axis import HEIGHT, INK, PALETTE, WIDTH, charted, label, time_axis
+from flowdiag.report.charts.axis import HEIGHT, INK, OTHER, PALETTE, WIDTH, charted, label, others, time_axis
 from flowdiag.report.charts.draw import png_bytes, specification, svg_text, unchecked
 from flowdiag.report.charts.lanes import lanes, lanes_height
 from flowdiag.report.charts.layers import data
@@ -70,6 +70,10 @@ def _legend(report: Report, zone: tzinfo) -> Any | None:
         {"color": PALETTE[number], "mark": "■", "text": f"{label(report, p)}  {p.title}"}
         for number, p in enumerate(charted(report))
     ]
+    if others(report):
+        left = len(report.problems) - len(charted(report))
+        of = f" ({plural(left, 'more problem')})" if left else ""
+        lines.append({"color": OTHER, "mark": "■", "text": f"other denials{of}"})
     for index, change in enumerate(report.changes[:_LETTERS]):
         text = f"{clock.text(change.at)}  {change.text}"
         lines.append({"color": INK, "mark": chr(ord("A") + index), "text": text})

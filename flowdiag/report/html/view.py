@@ -6,7 +6,7 @@ from typing import Any
 
 from flowdiag.model.report import Report
 from flowdiag.model.words import capital
-from flowdiag.report.charts import age_bins, beside_bars, busiest_nodes, charted, frame, inline_svg
+from flowdiag.report.charts import age_bins, beside_bars, busiest_nodes, frame, inline_svg, others
 from flowdiag.report.cut import CUT
 from flowdiag.report.html.cards import cards
 from flowdiag.report.html.matrix import matrix
@@ -105,7 +105,7 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "lead_left": len(lead) - len(lead[:_LEAD]),
         "charts": {kind: _markup(inline_svg(drawn, kind, title=title, zone=zone)) for kind, title in _CHARTS},
         "span": duration_text(report.buckets.width_s or 0),
-        "other_denials": _others(report),
+        "other_denials": others(report),
         "beside_bars": beside_bars(report, zone),
         "axis": frame(report),
         "marks": mark_rows(report, zone),
@@ -128,13 +128,6 @@ def page(report: Report, options: Options, whole: str, read: bool | None) -> dic
         "confidences": [(str(word), meaning) for word, meaning in CONFIDENCE_MEANING.items()],
         "created": time_value(report.created, zone),
     }
-
-
-def _others(report: Report) -> bool:
-    """Whether some bar has denials without a colour of their own."""
-    counts = report.buckets.counts
-    colored = [counts.by_problem[problem.id] for problem in charted(report)]
-    return sum(counts.denied) > sum(map(sum, colored))
 
 
 def _markup(svg: str | None) -> Any:
