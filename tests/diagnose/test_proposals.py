@@ -769,6 +769,81 @@ def test_each_of_several_workloads_gets_what_it_would_get_alone(direction):
         assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
 
 
+def test_one_workload_gets_one_policy_for_all_that_it_calls():
+    """New policies that select the same pods are put together, and named after the first."""
+    names = [f"db-{letter}" for letter in "abcdefghijkl"]
+    there = {
+        f"data/{name}-0": {"ip": f"10.0.2.{at}", "labels": {"app": name}} for at, name in enumerate(names)
+    }
+    spec = _spec(pods={"shop/web-1": {"ip": "10.0.1.1"}, **there}, policies={"shop/deny": DENY})
+    cases = [
+        build_case({**spec, "flow": {**spec["flow"], "to": pod, "port": f"{6000 + at}/TCP"}})
+        for at, pod in enumerate(there)
+    ]
+    policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.KUBERNETES)
+    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[cases[1:]])
+
+    found = finding.counterfactual
+    assert (found.proved, found.also_allows) == (True, ())
+    (written,) = map(read_yaml, found.manifests)
+    assert len(written["spec"]["egress"]) == len(names)
+    assert found.summary.startswith(
+        f"Add NetworkPolicy shop/{written['metadata']['name']} to let shop/web reach "
+    )
+    applied = _applied(spec, found, policies)
+    for one in cases:
+        assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
+
+
+_FOR_ALL = {
+    "CiliumClusterwideNetworkPolicy default-deny": {
+        "endpointSelector": {
+            "matchExpressions": [
+                {"key": "k8s:io.kubernetes.pod.namespace", "operator": "NotIn", "values": ["kube-system"]}
+            ]
+        },
+        "egress": [{}],
+    },
+    "GlobalNetworkPolicy default-deny": {
+        "namespaceSelector": "kubernetes.io/metadata.name != 'kube-system'",
+        "types": ["Egress"],
+    },
+}
+
+
+@pytest.mark.parametrize("closing", _FOR_ALL)
+def test_lookups_of_many_namespaces_are_let_through_by_one_policy(closing):
+    """A policy of the whole cluster closed them, and one like it opens them; nothing else than lookups."""
+    spaces = [f"team-{number}" for number in range(30)]
+    spec = {
+        "state": {
+            "namespaces": {name: {} for name in [*spaces, "kube-system"]},
+            "pods": {
+                **{f"{name}/app-1": {"ip": f"10.0.1.{at}"} for at, name in enumerate(spaces)},
+                "kube-system/coredns-1": {"ip": "10.0.3.1", "labels": {"k8s-app": "kube-dns"}},
+            },
+            "policies": {closing: _FOR_ALL[closing]},
+        },
+        "dialect": "cilium" if closing.startswith("Cilium") else "calico",
+    }
+    to = {"to": "kube-system/coredns-1", "port": "53/UDP", "direction": "egress"}
+    cases = [build_case({**spec, "flow": {"from": f"{name}/app-1", **to}}) for name in spaces]
+    policies = compile_policies(cases[0].context.snapshot, dialect=Dialect(spec["dialect"]))
+    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[cases[1:]])
+
+    found = finding.counterfactual
+    kind = closing.split()[0]
+    assert found.summary == f"Add {kind} allow-dns to allow DNS to all that {kind} default-deny isolates."
+    assert found.proved
+    assert {(one.dst, one.protocol, one.ports) for one in found.also_allows} == {
+        ("kube-system/coredns", "TCP", ("53",))
+    }
+    applied = _applied(spec, found, policies)
+    for one in cases:
+        assert applied.evaluate(one.flow.src, one.flow.dst, "UDP", 53).allowed is True
+        assert applied.evaluate(one.flow.src, one.flow.dst, "TCP", 80).allowed is False
+
+
 @pytest.mark.parametrize("edited", [False, True])
 def test_a_proof_by_the_policies_nearby_is_that_by_all(edited):
     """Where the policies at hand are those of the ends' namespaces, all of them decide about what opens elsewhere.

@@ -33,8 +33,13 @@ def with_addresses(
         if isinstance(edit, Edit) and (edit.old is None or not _names(edit.old.spec, own)):
             spec = _beside(edit.new.spec, own, more)
             if spec is not edit.new.spec:
-                text = f"{edit.summary} and {plural(len(more), 'other address', 'other addresses')} of {of}"
-                edit = replace(edit, new=changed_policy(edit.new, spec), summary=text)  # noqa: PLW2901
+                rest = f" and {plural(len(more), 'other address', 'other addresses')} of {of}"
+                edit = replace(  # noqa: PLW2901
+                    edit,
+                    new=changed_policy(edit.new, spec),
+                    summary=edit.summary + rest,
+                    peers=tuple(peer + rest for peer in edit.peers),
+                )
         found.append(edit)
     return tuple(found)
 

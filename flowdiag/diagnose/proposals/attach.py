@@ -17,7 +17,7 @@ from flowdiag.diagnose.proposals.proof import Ends, lets_pass
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, propose
 from flowdiag.diagnose.proposals.revert import Revert, reverting
-from flowdiag.diagnose.proposals.together import for_every, kind_of
+from flowdiag.diagnose.proposals.together import MOST, for_every, kind_of
 from flowdiag.diagnose.relabelled import as_now
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
@@ -28,6 +28,9 @@ __all__ = ["attach"]
 
 _MOST = 32
 """Problems of a run that get a proposal, largest first; a reader acts on a few, and each is proved."""
+
+_MOST_BESIDE = 192
+"""Kinds of connections of all these problems that are mended beside the first of each."""
 
 _MENDED = frozenset(
     {
@@ -74,6 +77,7 @@ def attach(
     changes: dict[int, Proposal] = {}
     written: dict[PolicyRef, set[bytes]] = {}
     """What the changes so far write, by object."""
+    left = _MOST_BESIDE
     for alike in _kinds(found, counts):
         latest = max((found[index] for index in alike), key=lambda one: one[0].flow.last or -1)
         first = cluster.proposal(latest)
@@ -83,11 +87,14 @@ def attach(
                 # Policies tell the pods of the workload apart, so it is not one kind of connection.
                 proposal, lead = cluster.proposal(own), own
             narrow = own[1].code in _NO_MISTAKE
-            change = proposal and cluster.for_every(proposal, rest, narrow=narrow)
+            most = min(MOST, left)
+            change = proposal and cluster.for_every(proposal, rest, narrow=narrow, most=most)
             if change and _takes_a_name(change, written):
                 given = frozenset(written)
                 again = cluster.proposal(lead, given)
-                change = again and cluster.for_every(again, rest, given, narrow=narrow)
+                change = again and cluster.for_every(again, rest, given, narrow=narrow, most=most)
+            kinds = len({kind_of(case) for case in rest}) if change else 0
+            left -= kinds if kinds <= most else 0
             if change:
                 changes[index] = change
                 for edit in change.edits:
@@ -145,6 +152,7 @@ class _Cluster(Struct, frozen=True):
         given: AbstractSet[PolicyRef] = frozenset(),
         *,
         narrow: bool,
+        most: int,
     ) -> Proposal:
         """Extend the proposal until it mends the other connections of its problem, too."""
         return for_every(
@@ -155,6 +163,7 @@ class _Cluster(Struct, frozen=True):
             ip_block_pods=self.ip_block_pods,
             narrow=narrow,
             given=given,
+            most=most,
         )
 
     def joined(self, members: Sequence[tuple[Proposal, Sequence[Case]]]) -> Proposal | None:

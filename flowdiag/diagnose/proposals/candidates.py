@@ -32,7 +32,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, NearestRule, PolicyRef
 
-__all__ = ["candidates"]
+__all__ = ["candidates", "with_a_pod"]
 
 _API = "kube-apiserver"
 _OUTSIDE_OR_NODE = (EndpointKind.EXTERNAL, EndpointKind.NODE)
@@ -118,7 +118,7 @@ def _written(case: Case, end: Endpoint) -> Endpoint:
     """Give an end as policies can mean it: where these go by addresses, the API server by those that its endpoints list."""
     if end.ip in case.context.api_addresses and end.kind in _OUTSIDE_OR_NODE and not case.context.by_identity:
         return replace(end, kind=EndpointKind.EXTERNAL, name=_API, dns_names=(_API,), pod=None)
-    return _with_a_pod(case, end)
+    return with_a_pod(case, end)
 
 
 def _other_addresses(case: Case, peer: Endpoint) -> tuple[list[str], str]:
@@ -133,7 +133,7 @@ def _other_addresses(case: Case, peer: Endpoint) -> tuple[list[str], str]:
     return [text for text in ranges if text is not None], whose
 
 
-def _with_a_pod(case: Case, end: Endpoint) -> Endpoint:
+def with_a_pod(case: Case, end: Endpoint) -> Endpoint:
     """Give an end with a pod: for a workload of which the record names no pod (aggregated flow logs), one, if all are alike."""
     if end.pod is not None or end.workload is None or end.namespace is None:
         return end

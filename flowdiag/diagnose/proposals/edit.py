@@ -23,6 +23,10 @@ class Edit(Struct, frozen=True):
     new: PolicyObject
     instead: bool = False
     """What a rule asked for is no longer asked for: right only where it was a mistake."""
+    who: str = ""
+    """Of a new policy for one workload: that workload, in words."""
+    peers: tuple[str, ...] = ()
+    """Whom it may reach, or be reached by, in words."""
 
 
 class Labelling(Struct, frozen=True):

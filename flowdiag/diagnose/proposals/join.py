@@ -11,11 +11,12 @@ from collections.abc import Set as AbstractSet
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
+from flowdiag.diagnose.proposals.merged import summed
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
 from flowdiag.diagnose.proposals.sentence import going_on, in_one
-from flowdiag.diagnose.proposals.together import after_edits, kind_of, summed
+from flowdiag.diagnose.proposals.together import after_edits, kind_of
 from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.model.report import JoinedChange
 from flowdiag.policy import PolicySet
@@ -111,6 +112,7 @@ def joined(
     cases = [case for _, own in members for case in own]
     touched = frozenset(edit.new.ref for edit in edits if isinstance(edit, Edit))
     mended, passing = 0, list[Case]()
+    taken = {policy.ref for policy in policies.snapshot.policies}
     for case in {kind_of(case): case for case in cases}.values():
         near = spaces_near(case, policies, edits)
         around = compiled(policies, edits, ip_block_pods, near)
@@ -138,7 +140,7 @@ def joined(
             )
         if more is None:
             return None
-        edits = summed(edits, more.edits)
+        edits = summed(edits, more.edits, taken)
         passing.append(case)
     first = members[0][0]
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)

@@ -15,6 +15,7 @@ from flowdiag.diagnose.proposals.calico import calico_peer, calico_selector
 from flowdiag.diagnose.proposals.cilium import cilium_peer
 from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP, kubernetes_peer
+from flowdiag.diagnose.proposals.merged import opening_text
 from flowdiag.diagnose.proposals.ports import answers_lookups, protocols
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
@@ -24,8 +25,9 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CALICO_GROUPS, PEER_WORDS, Dialect, EndDecision, PolicyRef
 
-__all__ = ["own_policy"]
+__all__ = ["DNS_NAME", "free_name", "own_policy"]
 
+DNS_NAME = "allow-dns"
 _NAME = re.compile(r"[^a-z0-9-]+")
 _MAX_NAME = 63
 
@@ -58,10 +60,6 @@ def own_policy(
     isolating = _spoken(decision)
     opening = _Opening(
         name=f"allow-{_plain(enforcer)}-{'to' if direction is Direction.EGRESS else 'from'}-{_plain(peer)}",
-        what=(
-            f"let {end_text(enforcer)} {'reach' if direction is Direction.EGRESS else 'be reached by'} "
-            f"{end_text(peer)}"
-        ),
         namespace=pod.namespace,
         direction=direction,
         labels=labels,
@@ -73,9 +71,7 @@ def own_policy(
         written = policy_at(case, isolating) if isolating is not None else None
         if written is not None and written.ref.namespace is not None:
             subject = written.spec
-            opening = replace(
-                opening, name="allow-dns", what=f"allow DNS to all that {policy_text(written.ref)} isolates"
-            )
+            opening = replace(opening, name=DNS_NAME)
     if isolating is not None and isolating.kind in POLICY_KINDS:
         found = _cilium_policy(opening, subject, cilium_peer(peer, pod.namespace))
     elif isolating is not None and isolating.group in CALICO_GROUPS:
@@ -89,15 +85,18 @@ def own_policy(
         return None
     there = (policy.ref for policy in case.context.snapshot.policies)
     taken = {ref.name for ref in (*there, *given) if ref.namespace == pod.namespace}
-    found = replace(found, ref=replace(found.ref, name=_free(found.ref.name, taken)))
-    return Edit(f"Add {policy_text(found.ref)} to {opening.what}", direction, None, found)
+    found = replace(found, ref=replace(found.ref, name=free_name(found.ref.name, taken)))
+    if subject is not None and isolating is not None:
+        text = f"Add {policy_text(found.ref)} to allow DNS to all that {policy_text(isolating)} isolates"
+        return Edit(text, direction, None, found)
+    who, peers = end_text(enforcer), (end_text(peer),)
+    return Edit(opening_text(found.ref, direction, who, peers), direction, None, found, who=who, peers=peers)
 
 
 class _Opening(Struct, frozen=True, kw_only=True):
     """What a policy of its own is to open, in no language yet."""
 
     name: str
-    what: str
     namespace: str
     direction: Direction
     labels: dict[str, str]
@@ -187,7 +186,8 @@ def _plain(end: Endpoint) -> str:
     return _NAME.sub("-", text.lower()).strip("-")[:24].strip("-")
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: AbstractSet[str]) -> str:
+    """The name, or one like it that nobody has."""
     name = name[: _MAX_NAME - 3].strip("-")
     number = 1
     while (name if number == 1 else f"{name}-{number}") in taken:

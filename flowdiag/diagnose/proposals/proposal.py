@@ -12,7 +12,7 @@ from flowdiag.diagnose.managed import manager
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Opened, Steps, listed, without
-from flowdiag.diagnose.wording import a_list, policy_text
+from flowdiag.diagnose.wording import a_list, end_text, policy_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import BlastRadius, Counterfactual
 from flowdiag.model.words import plural
@@ -66,7 +66,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
             summary="".join(
                 (
                     self.summary,
-                    _breadth(also),
+                    _breadth(also, [self.case, *others]),
                     _doubt(perhaps),
                     _kept(self.edits),
                     _shared(self.edits, shared, joined=joined) or (_undone(joined=joined) if undone else ""),
@@ -82,9 +82,10 @@ class Proposal(Struct, frozen=True, kw_only=True):
         )
 
 
-def _breadth(opened: Sequence[BlastRadius]) -> str:
+def _breadth(opened: Sequence[BlastRadius], asked: Sequence[Case]) -> str:
     """Name a change as broad that opens many pairs besides those that were asked for."""
-    pairs = len({(one.src, one.dst) for one in opened})
+    own = {(end_text(case.flow.src), end_text(case.flow.dst)) for case in asked}
+    pairs = len({(one.src, one.dst) for one in opened} - own)
     return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
 
 

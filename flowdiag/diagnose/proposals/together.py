@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
-from msgspec.structs import replace
-
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import workload_id
 from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.everywhere import lookups_everywhere
+from flowdiag.diagnose.proposals.merged import summed
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
@@ -24,9 +24,9 @@ from flowdiag.diagnose.proposals.sentence import in_one
 from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.policy import PolicySet
 
-__all__ = ["after_edits", "for_every", "kind_of", "summed"]
+__all__ = ["MOST", "after_edits", "for_every", "kind_of"]
 
-_MOST = 8
+MOST = 24
 """Kinds of connections that are mended beside the first; each is a proof of its own."""
 _MOST_ADDRESSES = 64
 """Addresses of a DNS name that a rule lists; of more it would be old before it is applied."""
@@ -41,6 +41,7 @@ def for_every(
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     narrow: bool = False,
     given: AbstractSet[PolicyRef] = frozenset(),
+    most: int = MOST,
 ) -> Proposal:
     """Widen a proposal until the problem's other connections pass as well; as it is where that cannot be proved.
 
@@ -54,13 +55,19 @@ def for_every(
         ip_block_pods: as `policies` was compiled.
         narrow: as for `propose`.
         given: as for `propose`.
+        most: kinds of connections that may be mended beside the first.
     """
+    edit = lookups_everywhere(first, others, given)
+    if edit is not None:
+        everywhere = _proved(first, (edit,), others, policies, ends, ip_block_pods)
+        if everywhere is not None:
+            return everywhere
     found = partial(propose, ends=ends, ip_block_pods=ip_block_pods, narrow=narrow, given=given)
-    whole = _widened(first, others, policies, ends, ip_block_pods, found)
+    whole = _widened(first, others, policies, ends, ip_block_pods, found, most)
     if whole is None:
         alike = [case for case in others if _of_one_name(first.case, case)]
         if 0 < len(alike) < len(others):
-            whole = _widened(first, alike, policies, ends, ip_block_pods, found)
+            whole = _widened(first, alike, policies, ends, ip_block_pods, found, most)
     return whole or first
 
 
@@ -71,15 +78,17 @@ def _widened(
     ends: Ends,
     ip_block_pods: IpBlockPods,
     found: partial[Proposal | None],
+    most: int,
 ) -> Proposal | None:
     """The proposal with which all of these pass too, or ``None``; `found` proposes what mends one of them."""
     failing = {kind_of(case): case for case in others if not first.steps.passes(case)}
     if not failing:
         return first
-    if len({_name_of(case) for case in failing.values()}) > _MOST:
+    if len({_name_of(case) for case in failing.values()}) > most:
         return None
     edits, mended = _for_the_name(first, list(failing.values())), [first.case]
-    left = _MOST
+    left = most
+    taken = {policy.ref for policy in first.case.context.snapshot.policies}
     for case in failing.values():
         near = spaces_near(case, policies, edits)
         around = compiled(policies, edits, ip_block_pods, near)
@@ -104,8 +113,20 @@ def _widened(
         more = (again(within=touched, narrow=False) if touched else None) or again()
         if more is None:
             return None
-        edits = summed(edits, more.edits)
+        edits = summed(edits, more.edits, taken)
         mended.append(case)
+    return _proved(first, edits, others, policies, ends, ip_block_pods)
+
+
+def _proved(
+    first: Proposal,
+    edits: tuple[AnyEdit, ...],
+    others: Sequence[Case],
+    policies: PolicySet,
+    ends: Ends,
+    ip_block_pods: IpBlockPods,
+) -> Proposal | None:
+    """These edits as the change for all of the connections; ``None`` where one stays refused."""
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
     if not all(map(steps.passes, [first.case, *others])):
         return None
@@ -147,19 +168,6 @@ def _name_of(case: Case) -> tuple[object, ...]:
 def after_edits(case: Case, now: PolicySet) -> Case:
     """The case as it would be met by edited policies."""
     return Case(case.context.edited(now.snapshot), case.flow, case.decision, case.at)
-
-
-def summed(edits: Sequence[AnyEdit], more: Sequence[AnyEdit]) -> tuple[AnyEdit, ...]:
-    """Edits after which others were made, as one for each object."""
-    found = list(edits)
-    for edit in more:
-        for place, before in enumerate(found):
-            if isinstance(edit, Edit) and isinstance(before, Edit) and edit.old is before.new:
-                found[place] = replace(before, new=edit.new, summary=in_one((before.summary, edit.summary)))
-                break
-        else:
-            found.append(edit)
-    return tuple(found)
 
 
 def kind_of(case: Case) -> tuple[object, ...]:
