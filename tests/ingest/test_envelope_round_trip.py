@@ -276,6 +276,8 @@ WRAPPERS: dict[str, Wrap] = {
     "victorialogs": as_json(
         lambda index, line: {"_time": stamp(index), "_stream": "{}", "_msg": line, "kubernetes.pod_name": "agent-x2v4z"}
     ),
+    "talosctl": each(lambda _, line: f"192.0.2.2: {line}"),
+    "talosctl-dmesg": each(lambda index, line: f"node-1: kern:  notice: [{stamp(index)}]: {line}"),
     "grafana-json": lambda lines: json.dumps(
         [
             {"line": line, "timestamp": str(BEGIN + i * NS), "date": stamp(i), "fields": {"pod": "agent-x2v4z"}}

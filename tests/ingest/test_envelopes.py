@@ -130,6 +130,13 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
     ),
     ("json-message", json.dumps({"@timestamp": AT, "@rawstring": LINE.decode()}).encode(), Row(LINE, 1, NS)),
     ("json-message", json.dumps({"Timestamp": "x", "Body": LINE.decode()}).encode(), Row(LINE, 1)),
+    ("talosctl", b"192.0.2.2: " + LINE, Row(LINE, 1, node="192.0.2.2")),
+    ("talosctl", b"2001:db8::2: " + LINE, Row(LINE, 1, node="2001:db8::2")),
+    (
+        "talosctl",
+        f"talos-1.example: kern:    info: [{AT}]: ".encode() + LINE,
+        Row(LINE, 1, NS, "talos-1.example"),
+    ),
     ("kafka-console", b"CreateTime:-1\tPartition:3\tOffset:7\tNO_HEADERS\tnull\t" + LINE, Row(LINE, 1)),
     ("kafka-console", b"NO_TIMESTAMP\tweb-1\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
     ("kafka-console", b"null\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),

@@ -235,7 +235,7 @@ def test_a_log_service_s_file_name_is_no_prefix(head):
         ("[Jan05 10:00] ", None),
         ("[  +0.000012] ", None),
         ("kern  :warn  : [Mon Jan  5 10:00:00 2026] ", None),
-        ("192.0.2.2: kern: warning: [2026-01-05T10:00:00Z]: ", None),
+        ("node3: kern: warning: [2026-01-05T10:00:00Z]: ", "node3"),
     ],
     ids=[
         *(

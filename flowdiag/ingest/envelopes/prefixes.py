@@ -1,6 +1,6 @@
 """What stands in front of lines that somebody saved from a terminal, and around JSON that is sent as a stream.
 
-Sources: docker compose's ``logs``; kubetail 1.6 and kail 0.17; RFC 7464 (``jq --seq``, ``journalctl -o json-seq``);
+Sources: docker compose's ``logs``; kubetail 1.6 and kail 0.17; talosctl's ``logs`` and ``dmesg``; RFC 7464 (``jq --seq``, ``journalctl -o json-seq``);
 server-sent events (``journalctl -o json-sse``, Whisker's ``watch=true``); ECMA-48's colours, as ``grep --color=always`` and
 stern leave them in a file.
 """
@@ -14,7 +14,7 @@ from typing import ClassVar
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 
-__all__ = ["Colours", "ComposePrefix", "Kail", "Kubetail", "SentJson"]
+__all__ = ["Colours", "ComposePrefix", "Kail", "Kubetail", "SentJson", "Talosctl"]
 
 
 class Colours(Layer):
@@ -78,5 +78,18 @@ class Kail(Header):
     # "kube-system/weave-net-2xkzp[weave-npc]: WARN: ..."   kail 0.17
     pattern = re.compile(
         rb"^(?P<namespace>[a-z0-9][a-z0-9-]{0,62})/(?P<pod>[a-z0-9][a-z0-9.-]{0,252})\[(?P<container>[a-z0-9-]{1,63})\]: ",
+        re.MULTILINE,
+    )
+
+
+class Talosctl(Header):
+    """``talosctl logs`` and ``dmesg``: the node as it was asked for, the line; of the kernel's its facility, level and time."""
+
+    name = "talosctl"
+    # '192.0.2.2: I0105 10:00:01.000001       1 engine.go:67] "Evaluating packet" id=9 ...'               Talos 1.13
+    # "192.0.2.2: kern:    info: [2021-11-10T10:09:37.662764956Z]: Command line: init_on_alloc=1 ..."     Talos 1.0 and later
+    pattern = re.compile(
+        rb"^(?P<node>(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}|[A-Za-z0-9][A-Za-z0-9.-]{0,252}(?=: (?:kern|user|daemon): {1,8}[a-z]{3,8}: \[)): "
+        rb"(?:[a-z]{3,8}: {1,8}[a-z]{3,8}: \[(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\]: )?",
         re.MULTILINE,
     )

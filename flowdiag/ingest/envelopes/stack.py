@@ -38,7 +38,7 @@ from flowdiag.ingest.envelopes.loki import GrafanaText, LogcliJson, LogcliText, 
 from flowdiag.ingest.envelopes.message import AnyMessage, DatadogSearch
 from flowdiag.ingest.envelopes.otlp import OtlpLogs
 from flowdiag.ingest.envelopes.pasted import Indented, JsonStrings, Numbered, Quoted
-from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kubetail, SentJson
+from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kubetail, SentJson, Talosctl
 from flowdiag.ingest.envelopes.queues import KafkaConsole, KafkaRecord, PubSub
 from flowdiag.ingest.envelopes.rows import Layer, Rows
 from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
@@ -93,6 +93,7 @@ _ORDER: tuple[type[Layer], ...] = (
     GrafanaText,
     FluentdFile,
     KubectlPrefix,
+    Talosctl,
     Kubetail,
     Kail,
     CloudWatchText,

@@ -60,7 +60,7 @@ _HEADER = re.compile(
     r" (?P<tclock>\d\d:\d\d:\d\d) (?P<tyear>\d{4})\] "
     r"|(?P<unix>\d{9,11})\.(?P<unixfrac>\d{6}) (?P<unixhost>\S{1,255}) "
     r"|\[[A-Z][a-z]{2} {0,2}\d{1,2} \d\d:\d\d\] |\[ {0,12}\+\d{1,12}\.\d{1,9}\] "
-    r"|(?:[0-9a-f.:]{2,45}: )?kern: {1,8}[a-z]{3,8}: \[(?P<talos>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\]: "
+    r"|(?:(?P<taloshost>[A-Za-z0-9][A-Za-z0-9.:-]{0,252}): )?kern: {1,8}[a-z]{3,8}: \[(?P<talos>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\]: "
     r"|(?P<ldhost>\S{1,255}) kern\.log "
     r")?"
     r"(?:kernel(?:\[\d{1,10}\])?: ?|kern\.log )?"
@@ -92,7 +92,7 @@ def read_header(text: str, context: ParseContext) -> Header:
     if match["iso"] is not None:
         return _dated(match["iso"], context, match["isohost"], end)
     if match["talos"] is not None:
-        return _dated(match["talos"], context, None, end)
+        return _dated(match["talos"], context, match["taloshost"], end)
     if match["tmonth"] is not None:
         month = MONTHS.get(match["tmonth"], 0)
         stamp = f"{match['tyear']}-{month:02d}-{int(match['tday']):02d}T{match['tclock']}"
