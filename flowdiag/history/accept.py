@@ -7,6 +7,7 @@ reason, an owner and a day on which it ends; nothing is accepted for ever by for
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -99,7 +100,7 @@ def parse_acceptances(name: str, data: bytes) -> tuple[Acceptance, ...]:
         entries = msgspec.convert(_by_code(parsed), _File).accept
     except msgspec.ValidationError as error:
         raise UsageError(
-            f"{name}: {error}",
+            f"{name}: {_fault(str(error))}",
             hint="an [[accept]] entry has reason, owner, expires (a day: 2027-01-31), a fingerprint or code, "
             "and may have from, to, port, protocol and direction",
         ) from None
@@ -107,6 +108,30 @@ def parse_acceptances(name: str, data: bytes) -> tuple[Acceptance, ...]:
         if entry.fingerprint is None and entry.code is None:
             raise UsageError(f"{name}: [[accept]] entry {number} names neither a fingerprint nor a code")
     return tuple(entries)
+
+
+# "Object contains unknown field `cod` - at `$.accept[1]`", "Expected `int`, got `str` - at `$.accept[0].port`"   msgspec 0.19
+_PLACE = re.compile(r"(.+) - at `\$\.accept\[(\d+)\](?:\.(\w+))?[^`]*`", re.DOTALL)
+_WANTS = {
+    "expires": "a day such as 2027-01-31",
+    "code": "a code that flowdiag codes lists, such as FD101",
+    "fingerprint": "the fingerprint that flowdiag show -v prints",
+    "port": "a number from 0 to 65535",
+    "direction": '"egress" or "ingress"',
+}
+_FIELD = re.compile(r"Object (contains unknown|missing required) field `(.*)`", re.DOTALL)
+
+
+def _fault(error: str) -> str:
+    """``[[accept]] entry 2: no such key: cod``, counted as people count."""
+    placed = _PLACE.fullmatch(error)
+    text = placed[1] if placed else error
+    field = _FIELD.fullmatch(text)
+    if field:
+        text = f"no such key: {field[2]}" if field[1].startswith("contains") else f"{field[2]} is missing"
+    elif placed and placed[3]:
+        text = f"{placed[3]} wants {_WANTS.get(placed[3], 'text that is not empty')}"
+    return f"[[accept]] entry {int(placed[2]) + 1}: {text}" if placed else text
 
 
 def _by_code(parsed: dict[str, Any]) -> dict[str, Any]:

@@ -110,16 +110,25 @@ def test_the_last_day_still_counts(expires, holds):
     [
         ("[[accept]\n", "not TOML"),
         (f"[[accept]]\n{WHO}expires = 2026-12-31\n", "neither a fingerprint nor a code"),
-        ('[[accept]]\nowner = "x"\nexpires = 2026-12-31\ncode = "FD101"\n', "reason"),
+        ('[[accept]]\nowner = "x"\nexpires = 2026-12-31\ncode = "FD101"\n', "entry 1: reason is missing"),
         ('[[accept]]\nreason = "x"\nexpires = 2026-12-31\ncode = "FD101"\n', "owner"),
         (f'[[accept]]\n{WHO}code = "FD101"\n', "expires"),
-        (f'[[accept]]\n{WHO}code = "FD101"\nexpires = "soon"\n', "$.accept[0].expires"),
-        (f'[[accept]]\n{WHO}code = "101"\nexpires = 2026-12-31\n', "$.accept[0].code"),
-        (f'[[accept]]\n{WHO}code = "FD101"\nexpires = 2026-12-31\nform = "a/b"\n', "form"),
-        ("[audits]\nkeep = 3\n", "audits"),
+        (
+            f'[[accept]]\n{WHO}code = "FD101"\nexpires = "soon"\n',
+            "[[accept]] entry 1: expires wants a day such as 2027-01-31",
+        ),
+        (
+            f'[[accept]]\n{WHO}code = "101"\nexpires = 2026-12-31\n',
+            "[[accept]] entry 1: code wants a code that flowdiag codes lists",
+        ),
+        (
+            f'[[accept]]\n{WHO}code = "FD101"\nexpires = 2026-12-31\nform = "a/b"\n',
+            "entry 1: no such key: form",
+        ),
+        ("[audits]\nkeep = 3\n", ".toml: no such key: audits"),
         (
             '[[accept]]\nreason = ""\nowner = "x"\nexpires = 2026-12-31\ncode = "FD101"\n',
-            "$.accept[0].reason",
+            "[[accept]] entry 1: reason wants text that is not empty",
         ),
     ],
 )
