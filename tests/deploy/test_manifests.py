@@ -173,3 +173,11 @@ def test_the_image_is_what_the_pod_expects():
     assert extras is not None
     assert {"fast", "notify", "remote"} <= set(extras[1].split(","))
     assert "command" not in container()
+
+
+def test_docker_leaves_out_what_podman_leaves_out():
+    """docker reads no .containerignore, and setuptools takes modules from a `build` folder that lies about."""
+    ignored = (DEPLOY.parent / ".dockerignore").read_text().split()
+
+    assert ignored == (DEPLOY.parent / ".containerignore").read_text().split()
+    assert {"build", ".git", ".venv"} <= set(ignored)
