@@ -674,7 +674,7 @@ def test_answers_of_elasticsearch_in_other_forms():
         assert peel(data, *stack_of(data)) == [Row(LINE, 1, NS), Row(LINE, 2, NS)]
 
 
-def test_rows_of_clickhouse():
+def test_rows_of_clickhouse_and_netobserv():
     """As objects, as lists with the columns' names beside, and as a table with a header."""
     meta = [{"name": "flowStartSeconds", "type": "DateTime"}, {"name": "sourceIP", "type": "String"}]
     row = {"flowStartSeconds": "2026-01-05 10:00:00", "sourceIP": "192.0.2.1"}
@@ -685,6 +685,10 @@ def test_rows_of_clickhouse():
             assert stack[0] == "clickhouse"
             assert [json.loads(found.data) for found in peel(text, *stack)] == [row, row]
 
+    flow = {"DstAddr": "192.0.2.2", "SrcAddr": "192.0.2.1", "TimeFlowEndMs": "1767607200123"}
+    table = ("\n".join(",".join(cells) for cells in (flow, flow.values())) + "\n").encode()
+    assert stack_of(table) == ("csv-table",)
+    assert [json.loads(found.data) for found in peel(table, "csv-table")] == [flow]
     table = b'"flowStartSeconds","sourceIP","x"\n"2026-01-05 10:00:00","192.0.2.1",""\n'
     assert [json.loads(found.data) for found in peel(table, "csv-table")] == [row]
 

@@ -4,7 +4,7 @@ Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk
 (``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
 Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``), Datadog's (``Date``, ``Content``).
 Kibana's report of records (a flow index) has ``@timestamp``, no message, and a column a field, dots in its name:
-each row becomes one JSON object of the cells that hold something; so does a row of Antrea's flows in ClickHouse, of Azure's container network logs, and of what
+each row becomes one JSON object of the cells that hold something; so does a row of Antrea's flows in ClickHouse, of NetObserv's, of Azure's container network logs, and of what
 Google's Logs Explorer exports (``logName``, ``jsonPayload.connection.src_ip``), where dots are the entry's own levels.
 """
 
@@ -201,7 +201,11 @@ def _holds_records(names: Sequence[str]) -> bool:
     if "@timestamp" in names and len(names) > _FEW:
         return True
     return (
-        _of_google(names) or _of_antrea(names) or holds_azure_flows(list(names)) or holds_traffic_rows(names)
+        _of_google(names)
+        or _of_antrea(names)
+        or _of_netobserv(names)
+        or holds_azure_flows(list(names))
+        or holds_traffic_rows(names)
     )
 
 
@@ -215,6 +219,11 @@ def _of_google(names: Sequence[str]) -> bool:
 def _of_antrea(names: Sequence[str]) -> bool:
     """``"flowStartSeconds","sourceIP","destinationIP",...``: ClickHouse's CSVWithNames of Antrea's flows."""
     return "flowStartSeconds" in names and "sourceIP" in names
+
+
+def _of_netobserv(names: Sequence[str]) -> bool:
+    """``SrcK8S_Namespace,...,DstAddr,PktDropPackets,SrcAddr,TimeFlowEndMs,...``: what NetObserv's console exports."""
+    return all(name in names for name in ("SrcAddr", "DstAddr", "TimeFlowEndMs"))
 
 
 def _nested(held: dict[str, str]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Format: antrea-io/antrea ``pkg/flowaggregator/flowlogger/logger.go`` (columns without a header or quotes: the first 26 are the same but
 for destinationServiceIP, which came last; behind the policies' stand the Egress', for some releases with what L7 export found,
 a JSON text whose commas are not escaped), ``pkg/flowaggregator/s3uploader/s3uploader.go`` (``records-XXXX.csv.gz``: 49 to 54 columns without a
-header, numbers for words, labels in single quotes) and ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``).  A record stands for a connection's part
+header, numbers for words, labels in single quotes), ``pkg/flowaggregator/clickhouseclient`` (``FORMAT JSONEachRow``), and ``antctl get flowrecords -o json``, whose
+addresses have IPFIX' names, as Antrea's Logstash puts them under ``ipfix``.  A record stands for a connection's part
 in one export window; it names the policies of both directions, and with `prettyPrint` off actions and kinds are numbers.
 """
 
@@ -182,7 +183,7 @@ class AntreaFlows:
                 continue
             around = block.of_line(index)
             text = decode(line)
-            record = json_object(line) if line[:1] == b"{" else _row(text)
+            record = _object(line) if line[:1] == b"{" else _row(text)
             if record is None:
                 if line[:1] == b"{" or re.match(rb"1\d{9},1\d{9},", line):
                     shared = frame(around, context, text)
@@ -202,6 +203,18 @@ class AntreaFlows:
 def _second(text: bytes, enveloped: bool) -> int | None:
     del enveloped
     return from_epoch(int(text))
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    record = json_object(line)
+    inner = record.get("ipfix") if record is not None else None
+    return inner if isinstance(inner, dict) else record
+
+
+def _address(record: dict[str, Any], side: str) -> str | None:
+    """By ClickHouse's name or by those of IPFIX, of which a record has one."""
+    names = (f"{side}IP", f"{side}IPv4Address", f"{side}IPv6Address")
+    return next((text for name in names if (text := _text(record, name)) is not None), None)
 
 
 def _row(text: str) -> dict[str, Any] | None:
@@ -256,7 +269,7 @@ def _instant(record: dict[str, Any], context: ParseContext) -> int | None:
 
 
 def _flow(record: dict[str, Any], shared: Frame) -> Event:
-    src, dst = _text(record, "sourceIP"), _text(record, "destinationIP")
+    src, dst = _address(record, "source"), _address(record, "destination")
     if src is None or dst is None:
         return ParseWarning(**shared, code="malformed-flow", message="addresses are missing")
     words = {way: _action(_text(record, f"{way}NetworkPolicyRuleAction")) for way in ("ingress", "egress")}
