@@ -70,19 +70,10 @@ from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protoco
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
+from flowdiag.parserkit.replies import TCP_FLAGS, flag_bits, looks_like_reply, port_kind, port_kinds
 from flowdiag.parserkit.search import holds, lines_holding
 from flowdiag.parserkit.seconds import utc_second, zoned_second
-from flowdiag.parserkit.sink import (
-    TCP_FLAGS,
-    FlowShape,
-    FlowSink,
-    Lane,
-    flag_bits,
-    looks_like_reply,
-    named_peer,
-    port_kind,
-    port_kinds,
-)
+from flowdiag.parserkit.sink import FlowShape, FlowSink, Lane, named_peer
 from flowdiag.parserkit.sniffing import seek
 from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 

@@ -16,8 +16,9 @@ from flowdiag.parserkit.line_form import LineForm, Record
 from flowdiag.parserkit.lines import LinesOf
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
+from flowdiag.parserkit.replies import flag_bits, port_kind
 from flowdiag.parserkit.seconds import TimesOfDay
-from flowdiag.parserkit.sink import FlowSink, flag_bits, port_kind
+from flowdiag.parserkit.sink import FlowSink
 
 __all__ = ["BETWEEN", "INFERRED", "MARKS", "NO_TIME", "LineReading", "Marks", "rank_of"]
 

@@ -9,14 +9,8 @@ from msgspec import Struct
 
 from flowdiag.model.event import L7, Direction, FlowEvent, Peer, Verdict
 from flowdiag.parserkit.interfaces import is_workload_interface
-from flowdiag.parserkit.sink import (
-    FlowShape,
-    FlowSink,
-    Lane,
-    flag_bits,
-    looks_like_reply,
-    named_peer,
-)
+from flowdiag.parserkit.replies import flag_bits, looks_like_reply
+from flowdiag.parserkit.sink import FlowShape, FlowSink, Lane, named_peer
 
 __all__ = ["REFUSED", "Placed", "lane_of", "place_event"]
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from flowdiag.model.event import TimeSource
 from flowdiag.model.tally import Bucket, DistinctFlow, Example
 from flowdiag.model.time import NS
-from flowdiag.parserkit.sink import TCP_FLAGS
+from flowdiag.parserkit.replies import TCP_FLAGS
 from flowdiag.tally.halves import Whole
 from flowdiag.tally.lane import NEVER, TIME_RANKS, FlowLane
 from flowdiag.tally.pairs import Paired
