@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,17 @@ the memory."""
 Numbers = Sequence[int]
 _Lines = Callable[[I64], I64]
 _Keep = Callable[[FlowLane, int, int, int], None]
-_Call = tuple[int, _Lines, _Keep]
-"""One call of `take`: how many records it gave, and the functions to ask about them."""
+
+
+class _Call(NamedTuple):
+    """One call of `take`."""
+
+    size: int
+    """Records that it gave."""
+    name: str
+    """Of their input."""
+    lines: _Lines
+    keep: _Keep
 
 
 class Batches:
@@ -81,7 +90,6 @@ class Batches:
         self._rows = Rows(limits.refused_buckets)
         # Records held back until there are enough of them.
         self._held: list[tuple[I32, I64, I64, U16]] = []
-        self._held_of = ""
         self._held_records = 0
         self._asked: list[_Call] = []
         # What waits.
@@ -139,11 +147,8 @@ class Batches:
             _column("q", ports, np.int64),
             _column("H", flags, np.uint16),
         )
-        if self._held and name != self._held_of:
-            self.let_go()
         self._held.append(few)
-        self._held_of = name
-        self._asked.append((len(numbers), lines, keep))
+        self._asked.append(_Call(len(numbers), name, lines, keep))
         self._held_records += len(numbers)
         if self._held_records >= _FEW or len(self._asked) >= _MOST_TEXTS:
             self.let_go()
@@ -159,7 +164,7 @@ class Batches:
         asked = _Asked(self._asked)
         self._held, self._asked, self._held_records = [], [], 0
         chosen = inside(moments, self._limits)
-        self._keep(self._held_of, of_lanes, moments, asked.lines, asked.keep, chosen)
+        self._keep(of_lanes, moments, asked, chosen)
         if chosen is not None:
             of_lanes, moments = of_lanes[chosen], moments[chosen]
             clients, bits = clients[chosen], bits[chosen]
@@ -251,23 +256,17 @@ class Batches:
         self._flags = padded(self._flags, more, 0)
         self._shifts = padded(self._shifts, more, 0)
 
-    def _keep(
-        self,
-        name: str,
-        numbers: I32,
-        ats: I64,
-        lines: _Lines,
-        keep: _Keep,
-        chosen: Mask | None,
-    ) -> None:
+    def _keep(self, numbers: I32, ats: I64, asked: _Asked, chosen: Mask | None) -> None:
         """Have lanes keep the records that come before their last example; of the `chosen` alone, if these are given."""
-        of_input = self._inputs.setdefault(name, len(self._inputs))
         bounds = self._ats[numbers]
         early = ats < bounds
         level = np.flatnonzero(ats == bounds)
         if len(level):
             of_lanes = numbers[level]
-            early[level] = (self._of_inputs[of_lanes] != of_input) | (lines(level) < self._lines[of_lanes])
+            of_inputs = asked.inputs(level, self._inputs)
+            early[level] = (self._of_inputs[of_lanes] != of_inputs) | (
+                asked.lines(level) < self._lines[of_lanes]
+            )
         if chosen is not None:
             early &= chosen
         rows = np.flatnonzero(early)
@@ -275,15 +274,16 @@ class Batches:
             return
         most = self._limits.examples
         for row, number, at, line in zip(
-            rows.tolist(), numbers[rows].tolist(), ats[rows].tolist(), lines(rows).tolist(), strict=True
+            rows.tolist(), numbers[rows].tolist(), ats[rows].tolist(), asked.lines(rows).tolist(), strict=True
         ):
             lane = self._lanes[number]
+            call, index = asked.call(row)
             kept = lane.examples
             if kept is not None and len(kept) >= most:
                 last = kept[-1]
-                if (at, name, line) >= (last.at, last.input, last.line):
+                if (at, call.name, line) >= (last.at, last.input, last.line):
                     continue
-            keep(lane, at, line, row)
+            call.keep(lane, at, line, index)
             kept = lane.examples
             if kept is not None and len(kept) >= most:
                 last = kept[-1]
@@ -332,22 +332,27 @@ class _Asked:
 
     def __init__(self, calls: Sequence[_Call]) -> None:
         self._calls = calls
-        self._starts = [0, *accumulate(size for size, _, _ in calls)]
+        self._starts = [0, *accumulate(call.size for call in calls)]
 
     def lines(self, rows: I64) -> I64:
         """The lines of some of them, which are in order."""
         ends = np.searchsorted(rows, self._starts[1:]).tolist()
         pieces, begin = [], 0
-        for (_, lines, _), start, end in zip(self._calls, self._starts, ends, strict=False):
+        for call, start, end in zip(self._calls, self._starts, ends, strict=False):
             if end > begin:
-                pieces.append(lines(rows[begin:end] - start))
+                pieces.append(call.lines(rows[begin:end] - start))
             begin = end
         return np.concatenate([none(np.int64), *pieces])
 
-    def keep(self, lane: FlowLane, at: int, line: int, row: int) -> None:
-        """Have one kept."""
+    def inputs(self, rows: I64, numbers: dict[str, int]) -> I64:
+        """The inputs of some of them by number; `numbers` grows by those that are new."""
+        of_calls = np.array([numbers.setdefault(call.name, len(numbers)) for call in self._calls], np.int64)
+        return of_calls[np.searchsorted(self._starts, rows, "right") - 1]
+
+    def call(self, row: int) -> tuple[_Call, int]:
+        """The call that one came with, and its index there."""
         place = bisect_right(self._starts, row) - 1
-        self._calls[place][2](lane, at, line, row - self._starts[place])
+        return self._calls[place], row - self._starts[place]
 
 
 def _column(code: str, values: Numbers, kind: type[Any]) -> NDArray[Any]:
