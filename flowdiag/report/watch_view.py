@@ -18,8 +18,6 @@ from flowdiag.report.times import Clock
 
 __all__ = ["changes", "frame", "pace_line"]
 
-_LINES_PER_PROBLEM = 3
-_HEAD_LINES = 5
 _TITLE = 160
 
 
@@ -50,15 +48,25 @@ def frame(picture: Picture, options: Options, *, height: int, unwritten: Sequenc
         screen.put(("waiting for the first report", "dim"))
         return screen.text()
     screen.put((f"{headline(report)} in the last {_span(picture.window)}", "bold"))
-    screen.blank()
-    room = max((height - _HEAD_LINES) // _LINES_PER_PROBLEM, 1)
     shown = [problem for problem in report.problems if problem.explained_by is None]
-    for number, problem in enumerate(shown[:room], start=1):
-        compact(screen, report, problem, number)
-    if len(shown) > room:
-        screen.put((f"and {plural(len(shown) - room, 'more problem')}", "dim"), indent=1)
-    # What does not fit would scroll the screen at every drawing.
-    return "\n".join(screen.text().split("\n")[: max(height - 1, 3)])
+    lines, room = screen.text().rstrip("\n").split("\n"), max(height - 1, 3)
+    lines.append("")
+    told = 0
+    for number, problem in enumerate(shown, start=1):
+        one = Screen(options, clock)
+        compact(one, report, problem, number)
+        more = one.text().rstrip("\n").split("\n")
+        # The last line is for how many there are beside these.
+        if told and len(lines) + len(more) + (number < len(shown)) > room:
+            break
+        lines += more
+        told = number
+    if told < len(shown):
+        last = Screen(options, clock)
+        last.put((f"and {plural(len(shown) - told, 'more problem')}", "dim"), indent=1)
+        # What does not fit would scroll the screen at every drawing.
+        return "\n".join([*lines[: room - 1], last.text().rstrip("\n")])
+    return "\n".join(lines[:room])
 
 
 def pace_line(picture: Picture) -> str:
