@@ -1,10 +1,12 @@
-"""Documentation names what there is: every command, and every option of an audit."""
+"""Documentation names what there is: every command, every option of an audit, files and headings that are there."""
 
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import click
@@ -18,6 +20,20 @@ from flowdiag.history.accept import Acceptance
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 AUDIT = (ROOT / "docs" / "audit.md").read_text()
+WRITTEN = [
+    *PAGES,
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "parsers/README.md")),
+    ROOT / "examples" / "flowdiag-parser-example" / "README.md",
+]
+OF_OTHERS = {
+    "kubectl": {"--from", "--from-literal", "--show-managed-fields"},
+    "hubble, and the filter of a page": {"--input-file", "--not", "--port"},
+    "cilium-agent": {"--allow-icmp-frag-needed"},
+    "psteal": {"--source"},
+    "benchmarks": {"--scale", "--write"},
+    "every command line": {"--help", "--version"},
+}
+"""Options that pages name and flowdiag's commands do not have."""
 
 SHARED = {
     name
@@ -69,7 +85,8 @@ def test_every_option_of_an_audit_stands_on_its_page():
     assert not {option for option in own if option not in AUDIT}
 
 
-def test_no_option_is_documented_that_is_not_there():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_option_is_documented_that_is_not_there(page):
     """A renamed option is renamed on the page too."""
     known = {
         option
@@ -77,9 +94,58 @@ def test_no_option_is_documented_that_is_not_there():
         for parameter in importlib.import_module(f"flowdiag.cli.{module}").command.params
         for option in parameter.opts
     }
-    own = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", AUDIT)) - {"--from-literal", "--from", "--help"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
 
-    assert own <= known
+    assert named - known - set().union(*OF_OTHERS.values()) == set()
+
+
+def _shown_commands(page):
+    """Command lines of flowdiag on a page as words, and whether they are whole: behind a prompt, or a name in a sentence."""
+    text = page.read_text()
+    lines = [(line, True) for line in re.findall(r"^\$ (.+)$", text, re.MULTILINE)]
+    lines += [(span.replace("\\|", "|"), False) for span in re.findall(r"`(flowdiag [^`\n]+)`", text)]
+    for line, whole in lines:
+        for command in line.split(" | "):
+            words = shlex.split(command, comments=True)
+            if words[:1] == ["flowdiag"] and words[1] in COMMANDS and not {"...", "--help"} & set(words):
+                yield words[1:], whole
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_is_shown_can_be_typed(page):
+    """Its options are those of that command, with values that these take."""
+    for (name, *words), whole in _shown_commands(page):
+        command = importlib.import_module(f"flowdiag.cli.{COMMANDS[name][0]}").command
+        with nullcontext() if whole else suppress(click.MissingParameter):
+            command.make_context(name, words)
+
+
+def test_commands_are_found_where_they_are_shown():
+    """So that the test above has something to look at."""
+    shown = {page.name: len(list(_shown_commands(page))) for page in WRITTEN}
+
+    assert min(shown[name] for name in ("README.md", "audit.md", "live.md", "scale.md")) >= 3, shown
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    """Within the repository; others are not followed."""
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("https://"):
+            continue
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not heading or heading in _anchors(target.read_text()), link
+
+
+def _anchors(text):
+    """Headings of a page as links name them."""
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
 
 
 def test_every_check_and_every_key_stands_on_the_page():
