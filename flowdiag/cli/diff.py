@@ -162,7 +162,7 @@ def _terminal(found: ReportDiff, options: Options) -> str:
                 hang=15,
             )
         if len(shown) < len(entries):
-            screen.put(f"and {plural(len(entries) - len(shown), 'more problem')} (-o json has all)", indent=2)
+            screen.put(f"and {plural(len(entries) - len(shown), 'more problem')}: --all", indent=2)
     return screen.text()
 
 
@@ -183,7 +183,7 @@ def _markdown(found: ReportDiff, options: Options) -> str:
         if len(shown) < len(entries):
             lines += [
                 "",
-                f"and {plural(len(entries) - len(shown), 'more problem')} (`-o json` has all)",
+                f"and {plural(len(entries) - len(shown), 'more problem')}: `--all`",
             ]
         lines.append("")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -42,7 +43,9 @@ def _what(error: click.UsageError) -> str:
     if isinstance(error, click.NoSuchOption):
         return f"no such option {error.option_name}"
     if isinstance(error, click.BadParameter) and _label(error):
-        text = f"{_label(error)}: {error.message}"
+        # As click has it: a word "is not a valid integer range".
+        message = re.sub(r"is not a valid (?:integer|float)(?: range)?", "is not a number", error.message)
+        text = f"{_label(error)}: {message}"
     else:
         text = error.message
         text = text[:1].lower() + text[1:]
@@ -80,4 +83,4 @@ def _label(error: click.BadParameter) -> str:
         return ""
     if isinstance(error.param, click.Option):
         return max(error.param.opts, key=len)
-    return error.param.metavar or (error.param.name or "").upper()
+    return (error.param.metavar or (error.param.name or "").upper()).strip("[].")

@@ -108,6 +108,8 @@ def test_a_wrong_command_gets_a_hint(capsys):
             "audit x",
             ("--history is missing", "flowdiag audit --history FILE [PATH...]; flowdiag audit --help"),
         ),
+        ("show x abc", ("N: 'abc' is not a number", "flowdiag show --help tells what it takes")),
+        ("show x 0", ("N: 0 is not in the range x>=1", "flowdiag show --help tells what it takes")),
         ("diff a b c", ("got unexpected extra argument (c)", "flowdiag diff OLD NEW; flowdiag diff --help")),
         ("schema \x1b[31m", (r"WHAT: '\x1b[31m' is not one of 'report'", "flowdiag schema --help tells")),
         ("events x --\x1b[31m", (r"no such option --\x1b[31m", "flowdiag events --help tells")),
