@@ -137,6 +137,16 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
         f"talos-1.example: kern:    info: [{AT}]: ".encode() + LINE,
         Row(LINE, 1, NS, "talos-1.example"),
     ),
+    (
+        "stern",
+        b"calico-node-7xk2p calico-node 06-01 04:39:44 " + LINE,
+        Row(LINE, 1, pod="calico-node-7xk2p", container="calico-node"),
+    ),
+    (
+        "fluentd-file",
+        b"2026-01-05 12:00:00.123456789 +0200 kubernetes.a: " + JSON_LINE.encode(),
+        Row(JSON_LINE.encode(), 1, NS),
+    ),
     ("kafka-console", b"CreateTime:-1\tPartition:3\tOffset:7\tNO_HEADERS\tnull\t" + LINE, Row(LINE, 1)),
     ("kafka-console", b"NO_TIMESTAMP\tweb-1\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
     ("kafka-console", b"null\t" + JSON_LINE.encode(), Row(JSON_LINE.encode(), 1)),
@@ -691,6 +701,14 @@ def test_rows_of_clickhouse_and_netobserv():
     assert [json.loads(found.data) for found in peel(table, "csv-table")] == [flow]
     table = b'"flowStartSeconds","sourceIP","x"\n"2026-01-05 10:00:00","192.0.2.1",""\n'
     assert [json.loads(found.data) for found in peel(table, "csv-table")] == [row]
+
+
+def test_which_logs_stern_follows_is_no_line_of_theirs():
+    """It says so on standard error, of hundreds of pods before their first lines."""
+    begun = "+ calico-node-7xk2p › calico-node\n".encode()
+    lines = b"calico-node-7xk2p calico-node " + LINE + b"\n"
+
+    assert stack_of(begun * 9 + lines + begun)[:1] == ("stern",)
 
 
 def test_a_bulk_request_is_its_documents():

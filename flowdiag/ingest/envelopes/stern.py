@@ -7,7 +7,7 @@ of its own, so it is believed only where the pod's name ends as generated names 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ class Stern(Header):
     name = "stern"
     # "calico-node-7xk2p calico-node 2024-06-01 04:39:44.041 [INFO][69] felix/table.go 521: ..."   stern v1.30
     # "kube-system calico-node-7xk2p calico-node 2024-06-01 ..."                                   stern v1.30 -A
+    # "calico-node-7xk2p calico-node 06-01 04:39:44 2024-06-01 ..."                                stern v1.30 -t short, without a year
     pattern = re.compile(
         rb"^" + _COLOUR + rb"(?:(?P<namespace>[a-z0-9][a-z0-9-]{0,62}) )?"
         rb"(?P<pod>[a-z0-9][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4}))"
@@ -34,9 +35,16 @@ class Stern(Header):
         + _COLOUR
         + rb"(?P<container>[a-z0-9][a-z0-9-]{0,62})"
         + _COLOUR
-        + rb"(?: |$)",
+        + rb"(?: |$)(?:\d\d-\d\d \d\d:\d\d:\d\d )?",
         re.MULTILINE,
     )
+    # "+ calico-node-7xk2p › calico-node", "- ...": on standard error, and in a file of both
+    _BEGUN = re.compile(rb"(?:\x1b\[[0-9;]{0,16}m){0,4}[+-] .{1,600}\xe2\x80\xba")
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """Of the lines that do not say which log begins or ends."""
+        return super().share([line for line in lines if cls._BEGUN.match(line) is None])
 
 
 class _Line(Struct, rename={"node_name": "nodeName", "pod": "podName", "container": "containerName"}):

@@ -159,11 +159,17 @@ class ViaQ(JsonLines[_Record]):
 
 
 class FluentdFile(Header):
-    """fluentd's output ``file``: time, tag and record with tabs between."""
+    """fluentd's outputs ``file`` and ``stdout``: time, tag and record."""
 
     name = "fluentd-file"
-    # '2026-01-05T10:00:00+00:00\tkubernetes.var.log.containers.a\t{"log":"...","kubernetes":{...}}'   fluentd 1.16
+    # '2026-01-05T10:00:00+00:00\tkubernetes.var.log.containers.a\t{"log":"...","kubernetes":{...}}'           fluentd 1.16, file
+    # '2026-01-05 10:00:00.123456789 +0000 kubernetes.var.log.containers.a: {"log":"...","kubernetes":{...}}'   fluentd 1.16, stdout
     pattern = re.compile(
-        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))\t[^\t\n]{1,512}\t(?=\{)",
+        rb"^(?P<at>\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)(?=\t)| \d\d:\d\d:\d\d\.\d{9} [+-]\d{4}(?= )))"
+        rb"(?:\t[^\t\n]{1,512}\t| [^\s:]{1,512}: )(?=\{)",
         re.MULTILINE,
     )
+
+    def stamp(self, text: bytes) -> int | None:
+        """See `Header.stamp`; the offset of ``stdout`` stands apart."""
+        return super().stamp(text.replace(b" +", b"+").replace(b" -", b"-"))
