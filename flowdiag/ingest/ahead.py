@@ -7,14 +7,14 @@ What the thread has ready is bounded.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
 
 from flowdiag.ingest.streams import Readable
 
-__all__ = ["Ahead", "has_core_to_spare", "in_thread"]
+__all__ = ["Ahead", "Idle", "has_core_to_spare", "in_thread"]
 
 _PIECE = 1 << 20
 """Bytes of a piece.  The thread needs Python's lock once or twice for each, and may wait for it as long as a piece
@@ -22,6 +22,8 @@ takes to parse, so pieces must not be small."""
 _PIECES = 4
 _WAIT_S = 0.1
 _T = TypeVar("_T")
+Idle = Callable[[], object]
+"""Does a piece of other work, of some hundredths of a second, if there is any."""
 
 
 def has_core_to_spare() -> bool:
@@ -100,12 +102,13 @@ class Ahead:
         return False
 
 
-def in_thread(made: Iterator[_T], most: int) -> Generator[_T]:
+def in_thread(made: Iterator[_T], most: int, idle: Idle = bool) -> Generator[_T]:
     """Yield what `made` gives, while a thread asks it for the next ones.
 
     Args:
         made: works in the thread; its error is raised here, behind everything that it gave before.
         most: how many items may wait; then the thread does.
+        idle: called where none waits.
     """
     waiting: Queue[tuple[_T | None, Exception | None]] = Queue(most)
     given_up = Event()
@@ -138,6 +141,8 @@ def in_thread(made: Iterator[_T], most: int) -> Generator[_T]:
         return
     try:
         while True:
+            if waiting.empty():
+                idle()
             item, error = waiting.get()
             if error is not None:
                 raise error

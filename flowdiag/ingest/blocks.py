@@ -6,14 +6,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
-from flowdiag.ingest.ahead import Ahead, has_core_to_spare
+from flowdiag.ingest.ahead import Ahead, Idle, has_core_to_spare
 from flowdiag.ingest.among import Owners, lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document, longest_line
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
-from flowdiag.ingest.own_reading import Folding, own_reading_of
+from flowdiag.ingest.own_reading import own_reading_of
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -22,7 +22,7 @@ from flowdiag.ingest.records import RecordCutter, RecordStart, piece
 from flowdiag.ingest.remote import open_raw, why_cut
 from flowdiag.ingest.skim import SKIMMING_BYTES, leaves_out_lines, skim_of, skimmed
 from flowdiag.ingest.streams import Over, Readable
-from flowdiag.parserkit import Block, ParseContext
+from flowdiag.parserkit import Block, FlowSink, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["blocks"]
@@ -42,8 +42,8 @@ def blocks(
     progress: Callable[[int], None] | None = None,
     counted: Callable[[int], None] | None = None,
     owners: Owners | None = None,
-    ahead: bool = False,
-    folding: Folding | None = None,
+    idle: Idle | None = None,
+    sink: Callable[[], FlowSink] | None = None,
 ) -> Iterator[Block]:
     """Yield the blocks of `part` in order.
 
@@ -56,12 +56,14 @@ def blocks(
         progress: told after each read how many bytes on disk of this part are done.
         counted: told the newlines of each run of lines that is read; of documents none.
         owners: of the input's lines, where several read it: the same for each of them saves asking again.
-        ahead: a second core may be used.
-        folding: who folds each block before the next is asked for; then the parser may read the part itself.
+        idle: a second core may be used; called where a thread on it is waited for, it does a piece of other work, of some
+            hundredths of a second.
+        sink: gives what the parser's ``fold`` gets, where each block is folded before the next is asked for; then the
+            parser may read the part itself.
 
     A damaged stream gives what came before the damage.
     """
-    own = None if folding is None else own_reading_of(part, parser, folding)
+    own = None if idle is None or sink is None else own_reading_of(part, parser, sink, idle)
     stream = None
     if own is not None:
         stream = own.stream
@@ -71,7 +73,7 @@ def blocks(
             opened.pop_all()
         progress = _behind(progress, own.rest.start - part.start)
         part = own.rest
-    read = _read(part, parser, context, problems, read_bytes, progress, counted, owners, stream, ahead=ahead)
+    read = _read(part, parser, context, problems, read_bytes, progress, counted, owners, stream, idle)
     with closing(read):
         rows: Iterator[Rows] = read
         starts: RecordStart | None = getattr(parser, "record_start", None)
@@ -92,8 +94,7 @@ def _read(
     counted: Callable[[int], None] | None,
     owners: Owners | None,
     stream: Readable | None,
-    *,
-    ahead: bool,
+    idle: Idle | None,
 ) -> Generator[Rows]:
     """The lines: what the extension finds, and behind it what is read in Python, from `stream` where it is open already."""
     skim = skim_of(part, parser) if stream is None else None
@@ -106,7 +107,7 @@ def _read(
     with closing(stream):
         marks = None
         if skim is not None:
-            yield from skim.rows(ahead=ahead, progress=progress, counted=counted)
+            yield from skim.rows(idle=idle, progress=progress, counted=counted)
             progress = _behind(progress, skim.rest.start - part.start)
             part, marks = skim.rest, skim.marks
         guarded = _Guarded(stream, part, problems, progress)

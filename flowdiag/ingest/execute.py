@@ -104,9 +104,7 @@ def run(
         names = frozenset(name for one in there for name in (one.parser, *one.among) if name is not None)
         tally, found = fold_on(options.scheduler, parts, pace.done, _unread, total=total, parsers=names)
         problems += found
-        fold_all(
-            tally, _parts(here, options, problems, part_bytes or PART_BYTES), problems, pace, ahead=False
-        )
+        fold_all(tally, _parts(here, options, problems, part_bytes or PART_BYTES), problems, pace, idle=None)
     elif workers > 1:
         size = min(part_bytes or SHARE_BYTES, SHARE_BYTES)
         tally = _in_processes(evidence, options, problems, workers, size, pace, meanwhile)
@@ -227,7 +225,8 @@ def _here(
     # Inputs need not be cut, so each is read once.
     parts = (part for one in evidence for part in _parts([one], options, problems, max(one.source.size, 1)))
     steps = iter(()) if meanwhile is None else meanwhile()
-    fold_all(tally, parts, problems, pace, ahead=has_core_to_spare(), idle=lambda: next(steps, None))
+    idle = (lambda: next(steps, None)) if has_core_to_spare() else None
+    fold_all(tally, parts, problems, pace, idle=idle)
     return tally
 
 

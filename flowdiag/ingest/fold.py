@@ -9,15 +9,16 @@ from typing import Any, Protocol
 
 import msgspec
 
+from flowdiag.ingest.ahead import Idle
 from flowdiag.ingest.among import Owners
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.cut_objects import cut_objects
-from flowdiag.ingest.own_reading import Folding, may_read_itself
+from flowdiag.ingest.own_reading import may_read_itself
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.model.event import Event, TimeSource
-from flowdiag.parserkit import Block, ParseContext
+from flowdiag.parserkit import Block, FlowSink, ParseContext
 from flowdiag.parserkit.promises import BrokenPromiseError
 from flowdiag.tally import Tally
 
@@ -72,8 +73,7 @@ def fold_all(
     problems: list[InputProblem],
     pace: Pace,
     *,
-    ahead: bool,
-    idle: Callable[[], object] = bool,
+    idle: Idle | None,
 ) -> None:
     """As `fold_into`, of one part behind the other.
 
@@ -82,8 +82,7 @@ def fold_all(
         parts: in the order of their records.
         problems: grows by what is wrong.
         pace: is told.
-        ahead: parsers may use a second core, if they can.
-        idle: does a piece of other work; called where a parser waits for its own thread.
+        idle: as for `blocks`: parsers may use a second core, if they can.
 
     Raises:
         PluginError: a part's parser does not load here.
@@ -97,10 +96,10 @@ def fold_all(
             if several != (part.source.path, part.among):
                 several = part.source.path, part.among
                 owners = Owners([parser_named(name) for name in part.among])
-            reading = _Reading(part, problems, pace.inside(part), ahead=ahead, owners=owners)
-            if ahead:
-                reading.let_it_read(tally, idle)
-            if reading.folding is not None:
+            reading = _Reading(part, problems, pace.inside(part), idle=idle, owners=owners)
+            if idle is not None:
+                reading.let_it_read(tally)
+            if reading.sink is not None:
                 # It looks at what is known, so what was begun is folded before.
                 yield reading, None
             for block in reading.blocks():
@@ -120,7 +119,7 @@ class _Reading:
         progress: Callable[[int], None] | None = None,
         *,
         counted: Callable[[int], None] | None = None,
-        ahead: bool = False,
+        idle: Idle | None = None,
         owners: Owners | None = None,
     ) -> None:
         self._part = part
@@ -129,21 +128,21 @@ class _Reading:
         self._counted = counted
         self._owners = owners
         self.parser = parser_named(part.parser)
-        self._ahead = ahead
-        self.able = ahead and hasattr(self.parser, "expect")
+        self._idle = idle
+        self.able = idle is not None and hasattr(self.parser, "expect")
         """Whether its parser begins with a block while it folds another."""
         self.context = part.context()
         # Examples show records verbatim; what a parser's `fold` hands over event by event must carry them too.
         self.context.keep_raw = True
         self.failed = False
         """Whether the rest of it is given up."""
-        self.folding: Folding | None = None
+        self.sink: Callable[[], FlowSink] | None = None
         """For a parser that may read the part itself: then each block is folded before the next is asked for."""
 
-    def let_it_read(self, tally: Tally, idle: Callable[[], object]) -> None:
+    def let_it_read(self, tally: Tally) -> None:
         """Have the parser read the part itself if it can, for `tally`."""
         if may_read_itself(self._part, self.parser):
-            self.folding = Folding(lambda: tally.sink(self.parser.name, self.context.input), idle)
+            self.sink = lambda: tally.sink(self.parser.name, self.context.input)
 
     def blocks(self) -> Iterator[Block]:
         """Its blocks in order, up to where it failed."""
@@ -158,8 +157,8 @@ class _Reading:
                 progress=self._progress,
                 counted=self._counted,
                 owners=self._owners,
-                ahead=self._ahead,
-                folding=self.folding,
+                idle=self._idle,
+                sink=self.sink,
             ):
                 yield block
                 if self.failed:

@@ -6,7 +6,7 @@ Where it ends, perhaps at once, Python reads on: either way the same is counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from msgspec.structs import replace
 
@@ -15,19 +15,10 @@ from flowdiag.ingest.parts import Part
 from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, line_end_of
 from flowdiag.parserkit import Block, Envelope, FlowSink
 
-__all__ = ["Folding", "OwnReading", "may_read_itself", "own_reading_of"]
+__all__ = ["OwnReading", "may_read_itself", "own_reading_of"]
 
 _WORTH_IT = 1 << 23
 """Bytes of a part from which on it saves more than the thread and its buffers cost."""
-
-
-class Folding(NamedTuple):
-    """What a parser that reads itself knows of whoever folds what it reads."""
-
-    sink: Callable[[], FlowSink]
-    """Gives what ``fold`` gets."""
-    idle: Callable[[], object]
-    """Does a piece of other work, of some hundredths of a second; called where there is nothing to fold yet."""
 
 
 def may_read_itself(part: Part, parser: Any) -> bool:
@@ -37,13 +28,16 @@ def may_read_itself(part: Part, parser: Any) -> bool:
     return plain and not part.only_denied and part.size >= _WORTH_IT and hasattr(parser, "read_file")
 
 
-def own_reading_of(part: Part, parser: Any, folding: Folding) -> OwnReading | None:
+def own_reading_of(
+    part: Part, parser: Any, sink: Callable[[], FlowSink], idle: Callable[[], object]
+) -> OwnReading | None:
     """How the parser reads a part, or the beginning of it, itself; ``None`` where it does not.
 
     Args:
         part: what to read.
         parser: its parser.
-        folding: who folds what it reads.
+        sink: gives what ``fold`` gets.
+        idle: does a piece of other work, of some hundredths of a second; called where there is nothing to fold yet.
     """
     if not may_read_itself(part, parser):
         return None
@@ -58,7 +52,7 @@ def own_reading_of(part: Part, parser: Any, folding: Folding) -> OwnReading | No
     except OSError:
         file.close()
         return None
-    return OwnReading(part, parser, file, folding)
+    return OwnReading(part, parser, file, sink, idle)
 
 
 def _has_plain_lines(head: bytes) -> bool:
@@ -73,13 +67,22 @@ class OwnReading:
         part: of a plain file on disk.
         parser: who reads.
         stream: the file, open; the caller closes it.
-        folding: who folds what it reads.
+        sink: as for `own_reading_of`.
+        idle: likewise.
     """
 
-    def __init__(self, part: Part, parser: Any, stream: BinaryIO, folding: Folding) -> None:
+    def __init__(
+        self,
+        part: Part,
+        parser: Any,
+        stream: BinaryIO,
+        sink: Callable[[], FlowSink],
+        idle: Callable[[], object],
+    ) -> None:
         self._part = part
         self._parser = parser
-        self._folding = folding
+        self._sink = sink
+        self._idle = idle
         self.stream = stream
         """As given; where `rest` begins once `blocks` has ended.  By its path another file may be found then."""
         self.rest = part
@@ -95,7 +98,7 @@ class OwnReading:
             counted: told how many lines were read, time and again.
         """
         part = self._part
-        for read in self._parser.read_file(self.stream, part.start, part.end, *self._folding):
+        for read in self._parser.read_file(self.stream, part.start, part.end, self._sink, self._idle):
             first_line = self.rest.first_line
             self.rest = replace(self.rest, start=read.place, first_line=first_line + read.newlines)
             if counted is not None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from msgspec.structs import replace
 
-from flowdiag.ingest.ahead import in_thread
+from flowdiag.ingest.ahead import Idle, in_thread
 from flowdiag.ingest.compression import Kind
 from flowdiag.ingest.detection import HEAD_BYTES
 from flowdiag.ingest.envelopes import Rows
@@ -103,21 +103,21 @@ class Skim:
     def rows(
         self,
         *,
-        ahead: bool,
+        idle: Idle | None,
         progress: Callable[[int], None] | None = None,
         counted: Callable[[int], None] | None = None,
     ) -> Iterator[Rows]:
         """The lines with marks, in order, up to where Python has to read.
 
         Args:
-            ahead: a thread may skim while whoever asks works on what it gave.
+            idle: as for `flowdiag.ingest.blocks.blocks`: a thread may skim while whoever asks works on what it gave.
             progress: told how many bytes of the part are done.
             counted: told how many lines were looked at, time and again.
         """
         part = self._part
         found = self._found()
-        if ahead and part.size >= _WORTH_A_THREAD:
-            found = in_thread(found, _WAITING)
+        if idle is not None and part.size >= _WORTH_A_THREAD:
+            found = in_thread(found, _WAITING, idle)
         with closing(found):
             for rows, place, lines in found:
                 self.rest = replace(self.rest, start=place, first_line=self.rest.first_line + lines)

@@ -184,3 +184,28 @@ def test_where_no_thread_can_begin_there_is_none(tmp_path, monkeypatch):
     assert list(in_thread(iter(range(50)), 3)) == [*range(50)]
     with Gathered([str(path)]) as gathered:
         assert run(gathered, ReadOptions(processes=1)).tally.records == 500
+
+
+def test_other_work_is_done_while_nothing_waits():
+    """A piece each time that the thread is waited for, and none where it is ahead."""
+    got: list[int] = []
+    asked, may_go_on, all_wait = [], threading.Event(), threading.Event()
+
+    def made():
+        yield 1
+        may_go_on.wait(20)
+        yield 2
+        yield 3
+        all_wait.set()
+
+    def idle():
+        if got:
+            asked.append(len(got))
+            may_go_on.set()
+
+    for item in in_thread(made(), 3, idle):
+        got.append(item)
+        if item > 1:
+            assert all_wait.wait(20)
+    assert got == [1, 2, 3]
+    assert asked in ([1], [1, 3])  # the end may be waited for

@@ -99,7 +99,7 @@ def folded(paths, *, ahead=True, **options):
     with Gathered([str(path) for path in paths]) as gathered:
         detected, _ = detect_all(gathered, options)
         parts = [part for one in detected for part in parts_of(one, options, 1 << 40)]
-        fold_all(tally, parts, problems, told, ahead=ahead)
+        fold_all(tally, parts, problems, told, idle=bool if ahead else None)
     return tally, problems, told.bytes
 
 

@@ -79,7 +79,7 @@ def read(
                 problems,
                 progress=done.append,
                 counted=counted.append,
-                ahead=ahead,
+                idle=bool if ahead else None,
             ):
                 last.append(block.last)
                 starts = getattr(parser, "record_start", None)
@@ -247,7 +247,7 @@ def test_whoever_stops_reading_leaves_no_thread(tmp_path, monkeypatch):
         (source,) = gathered.sources
         detection = Detection(source=source, kind=InputKind.EVIDENCE, parser="words", hint=Hint())
         (part,) = parts_of(detection, ReadOptions(only_denied=True), 1 << 40)
-        found = blocks(part, Words(), part.context(), [], ahead=True)
+        found = blocks(part, Words(), part.context(), [], idle=bool)
         next(found)
         assert threading.active_count() == before + 1
         found.close()
