@@ -139,8 +139,18 @@ ORDINARY: list[tuple[str, bytes, Row]] = [
     ),
     (
         "stern",
-        b"calico-node-7xk2p calico-node 06-01 04:39:44 " + LINE,
-        Row(LINE, 1, pod="calico-node-7xk2p", container="calico-node"),
+        b"cilium-7xk2p cilium-agent 06-01 04:39:44 " + LINE,
+        Row(LINE, 1, pod="cilium-7xk2p", container="cilium-agent"),
+    ),
+    (
+        "stern",
+        b"cilium-7xk2p cilium-agent xx drop (Policy denied)",
+        Row(b"xx drop (Policy denied)", 1, pod="cilium-7xk2p", container="cilium-agent"),
+    ),
+    (
+        "stern",
+        b"kube-system cilium-7xk2p cilium-agent xx drop",
+        Row(b"xx drop", 1, namespace="kube-system", pod="cilium-7xk2p", container="cilium-agent"),
     ),
     (
         "fluentd-file",

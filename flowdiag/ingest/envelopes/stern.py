@@ -28,7 +28,10 @@ class Stern(Header):
     # "kube-system calico-node-7xk2p calico-node 2024-06-01 ..."                                   stern v1.30 -A
     # "calico-node-7xk2p calico-node 06-01 04:39:44 2024-06-01 ..."                                stern v1.30 -t short, without a year
     pattern = re.compile(
-        rb"^" + _COLOUR + rb"(?:(?P<namespace>[a-z0-9][a-z0-9-]{0,62}) )?"
+        rb"^" + _COLOUR + rb"(?:(?P<namespace>[a-z0-9][a-z0-9-]{0,62}) "
+        # Of a pod whose container is called cilium-agent or istio-proxy the first word is no namespace: no name that
+        # Kubernetes makes ends in letters that could be a word.
+        rb"(?=[a-z0-9][a-z0-9.-]{0,240}-(?:[bcdfghjklmnpqrstvwxz2456789]{5}|\d{1,4})[ \x1b]))?"
         rb"(?P<pod>[a-z0-9][a-z0-9.-]{0,240}-(?:[a-z0-9]{5}|\d{1,4}))"
         + _COLOUR
         + rb" "
