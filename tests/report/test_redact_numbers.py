@@ -21,6 +21,7 @@ from flowdiag.report.redact.evidence import Evidence
 from flowdiag.report.redact.manifest import Manifests
 from flowdiag.report.redact.text import Texts
 from flowdiag.report.redact.tokens import Tokens
+from tests.report.sample_reports import dns_story
 from tests.report.test_redact import ELSEWHERE, NAMES, OWN, renamed, told_elsewhere, with_tellings, words_of
 from tests.report.test_redact_bare_names import RARE, called, story, with_rare_names
 from tests.report.test_redacted_incidents import OF_INCIDENTS, with_letters, with_names
@@ -303,3 +304,20 @@ def test_what_nothing_in_a_cluster_may_be_called_is_hidden_where_it_is_a_name(na
 
     assert len(alone.findall(msgspec.json.encode(before).decode())) > 20
     assert alone.findall(msgspec.json.encode(redact(before)).decode()) == []
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "9 ends in 6 namespaces cannot reach {} on 7 ports: a policy isolates more than it seems to",
+        "DNS is blocked for 40 workloads in 12 namespaces",
+        "Nothing allows 3 outside ranges in 2 namespaces to reach {} on 8080/TCP",
+    ],
+)
+def test_how_many_namespaces_there_are_is_no_name(title: str) -> None:
+    """A count was taken for the namespace that stands there where there is one: `9 ends in name-r110 namespaces`."""
+    report = dns_story()
+    problem = replace(report.problems[0], title=title.format("backend/user-api"))
+    (shown,) = redact(replace(report, problems=(problem,))).problems
+
+    assert re.sub(r"ns-r\d+/name-r\d+|name-r\d+/name-r\d+", "{}", shown.title) == title

@@ -78,6 +78,7 @@ _WHOLE_KEY = re.compile(r"[-/]|^app:$")
 _BEHIND_NAMESPACE = re.compile(r" has\b")
 _COUNTED = frozenset({"workloads", "ends", "ranges"})
 """What stands before ``in`` and a bare namespace: "3 workloads in shop"."""
+_NAMESPACES = re.compile(r" namespaces\b")
 _TARGETED = frozenset({"exec", "debug"})
 """What stands before ``deploy/web`` in kubectl's commands."""
 
@@ -245,7 +246,8 @@ def place_of(text: str, start: int, end: int, before: str, earlier: str) -> Plac
             return Place.OPEN if _ACTION.match(text, start) else Place.NAME
         if before == "by" and earlier in _DONE:
             return Place.BEHIND_KIND
-        if before == "in" and earlier in _COUNTED:
+        # "3 workloads in shop", and "9 ends in 4 namespaces", which is a count.
+        if before == "in" and earlier in _COUNTED and _NAMESPACES.match(text, end) is None:
             return Place.BEHIND_KIND
         if before in _TARGETED:
             return Place.TARGET
