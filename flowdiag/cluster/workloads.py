@@ -170,7 +170,7 @@ def read_template(body: dict[str, Any], workload: WorkloadObject) -> Pod | None:
         name=workload.name,
         kind=workload.kind,
         template=True,
-        labels=string_map(meta.get("labels")),
+        labels={**_given_labels(workload, spec), **string_map(meta.get("labels"))},
         annotations=string_map(meta.get("annotations")),
         host_network=as_bool(pod_spec.get("hostNetwork")),
         ports=ports,
@@ -180,6 +180,16 @@ def read_template(body: dict[str, Any], workload: WorkloadObject) -> Pod | None:
         workload=WorkloadRef(workload.kind, workload.name),
         origin=workload.origin,
     )
+
+
+def _given_labels(workload: WorkloadObject, spec: dict[str, Any]) -> dict[str, str]:
+    """Labels that the API server puts into a Job's template, which a manifest lacks until it is applied.
+
+    Source: Kubernetes v1.33 ``pkg/registry/batch/job/strategy.go``; with ``manualSelector`` it adds none.
+    """
+    if workload.kind != "Job" or as_bool(spec.get("manualSelector")):
+        return {}
+    return {"batch.kubernetes.io/job-name": workload.name, "job-name": workload.name}
 
 
 # --- owners -------------------------------------------------------------------------------------------

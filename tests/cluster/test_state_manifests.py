@@ -448,6 +448,27 @@ def test_a_cron_job_between_its_runs_is_there():
     ]
 
 
+@pytest.mark.parametrize(
+    ("manual", "written", "names"),
+    [
+        (False, {}, ("load", "load")),
+        (False, {"job-name": "other"}, ("other", "load")),
+        (True, {}, (None, None)),
+    ],
+)
+def test_a_job_that_did_not_run_yet_carries_its_name(manual, written, names):
+    """The API server labels the pods of a Job with it, unless the Job has a selector of its own."""
+    template = {"metadata": {"labels": {"app": "load", **written}}, "spec": {"containers": [{}]}}
+    meta = {"namespace": "shop", "name": "load"}
+    spec = {"manualSelector": manual, "template": template}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": spec}
+    snapshot, _ = build(json.dumps(listed(job)))
+    (pod,) = snapshot.pods
+
+    assert pod.labels["app"] == "load"
+    assert (pod.labels.get("job-name"), pod.labels.get("batch.kubernetes.io/job-name")) == names
+
+
 def test_a_template_stands_where_all_pods_ended():
     """Evicted pods of a Deployment stay in the list as Failed; a Job's template does not run again."""
 
