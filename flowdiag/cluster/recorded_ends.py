@@ -9,7 +9,7 @@ from flowdiag.cluster.identities import RESERVED, Identities
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.workloads import name_owner, topmost_owner
-from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
+from flowdiag.model.cilium import CLUSTER_LABEL, NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Peer, WorkloadRef
 from flowdiag.model.objects import Snapshot
@@ -38,6 +38,7 @@ class RecordedEnds:
         self._leases = leases
         self._nodes = snapshot.nodes
         self._identities = Identities(snapshot)
+        self._cluster = snapshot.config.get("cilium.cluster-name")
 
     def labels(self, peer: Peer) -> tuple[tuple[str, str], ...] | None:
         """The labels that the record has of an end, or that the state has of its identity."""
@@ -46,6 +47,9 @@ class RecordedEnds:
     def named(self, peer: Peer, node: str | None) -> Endpoint | None:
         """The end as the record names it; None where only its address can tell."""
         if peer.pod is not None and peer.namespace is not None:
+            other = self._other_cluster(peer)
+            if other is not None:
+                return self._pod_elsewhere(peer, peer.namespace, peer.pod, other)
             return self._recorded_pod(peer, peer.namespace, peer.pod)
         entity = peer.entity or (RESERVED.get(peer.identity) if peer.identity is not None else None)
         told = entity in _NETWORKS and peer.ip is not None
@@ -77,6 +81,37 @@ class RecordedEnds:
                 known_by=KnownBy.RECORD,
             )
         return None
+
+    def _other_cluster(self, peer: Peer) -> str | None:
+        """The cluster of a mesh that a pod's identity names, where that is another than the snapshot's."""
+        if self._cluster is None:
+            return None
+        named = (
+            value
+            for key, value in self.labels(peer) or ()
+            if key.removeprefix("k8s:") == CLUSTER_LABEL and value != self._cluster
+        )
+        return next(named, None)
+
+    @staticmethod
+    def _pod_elsewhere(peer: Peer, namespace: str, name: str, cluster: str) -> Endpoint:
+        """A pod of another cluster, whatever pod of ours is called the same."""
+        workload = peer.workload
+        if workload is None or workload.kind is None:
+            by_name = name_owner(namespace, name, {}, {})
+            if by_name is not None and (workload is None or by_name.name == workload.name):
+                workload = by_name
+        return Endpoint(
+            kind=EndpointKind.POD,
+            namespace=namespace,
+            name=name,
+            ip=peer.ip,
+            cluster=cluster,
+            workload=workload,
+            workload_inferred=workload is not peer.workload,
+            known_by=KnownBy.RECORD,
+            note=f"a pod of cluster {cluster}",
+        )
 
     @staticmethod
     def hangs_on_node(peer: Peer) -> bool:

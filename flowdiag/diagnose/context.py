@@ -53,7 +53,7 @@ def end_id(end: Endpoint) -> EndId:
 def workload_id(end: Endpoint) -> EndId:
     """The end's workload where it has one, else the end itself."""
     workload = end.workload or (end.pod.workload if end.pod else None)
-    if workload is not None and end.namespace:
+    if workload is not None and end.namespace and end.cluster is None:
         return (f"workload/{workload.kind or ''}", end.namespace, workload.name)
     return end_id(end)
 

@@ -43,7 +43,10 @@ def end_text(end: Endpoint) -> str:
     workload = end.workload or (end.pod.workload if end.pod else None)
     if end.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
         name = workload.name if workload is not None else end.name
-        return f"{end.namespace}/{name or '?'}" if end.namespace else name or end.ip or "an unknown pod"
+        there = f" of cluster {end.cluster}" if end.cluster is not None else ""
+        return (
+            f"{end.namespace}/{name or '?'}{there}" if end.namespace else name or end.ip or "an unknown pod"
+        )
     if end.kind is EndpointKind.NODE:
         return f"node {end.name or end.ip or '?'}"
     if end.kind is EndpointKind.SERVICE:

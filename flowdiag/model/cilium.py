@@ -5,7 +5,14 @@ Sources: Cilium v1.19 ``pkg/identity/numericidentity.go`` and ``pkg/identity/res
 
 from __future__ import annotations
 
-__all__ = ["NODE_ENTITIES", "POLICY_GROUPS", "POLICY_KINDS", "RESERVED_IDENTITIES", "WORLD_ENTITIES"]
+__all__ = [
+    "CLUSTER_LABEL",
+    "NODE_ENTITIES",
+    "POLICY_GROUPS",
+    "POLICY_KINDS",
+    "RESERVED_IDENTITIES",
+    "WORLD_ENTITIES",
+]
 
 RESERVED_IDENTITIES = {
     1: "host",
@@ -20,6 +27,9 @@ RESERVED_IDENTITIES = {
     10: "world-ipv6",
 }
 """What numbers below 256 stand for, the same in every cluster; 0, ``unknown``, is no identity."""
+
+CLUSTER_LABEL = "io.cilium.k8s.policy.cluster"
+"""The label of a pod's identity with its cluster's name."""
 
 NODE_ENTITIES = frozenset({"host", "remote-node", "kube-apiserver"})
 """Reserved words of what is, or may be, a node."""

@@ -62,6 +62,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     pod: Pod | None = None
     node: Node | None = None
     service: Service | None = None
+    cluster: str | None = None
+    """The other cluster of a mesh that a pod is of; nothing of it is in the snapshot, and its policies are not ours."""
     workload: WorkloadRef | None = None
     workload_inferred: bool = False
     entity: str | None = None

@@ -78,6 +78,8 @@ class ReportEndpoint(Struct, frozen=True, kw_only=True):
     dns_names: tuple[str, ...] = ()
     known_by: str | None = None
     """``record``, ``snapshot``, ``identity``, ``name`` ... how the end was resolved."""
+    cluster: str | UnsetType = UNSET
+    """The other cluster of a mesh that a pod is of; left out for the cluster's own."""
 
 
 class Connection(Struct, frozen=True, kw_only=True):

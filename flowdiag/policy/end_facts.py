@@ -44,6 +44,8 @@ class EndFacts:
     def of(self, endpoint: Endpoint, at: int | None) -> Facts:
         """Say what is known of an end at a time in nanoseconds; ``None`` is now."""
         kind = endpoint.kind
+        if endpoint.cluster is not None:
+            return self._unseen_pod(endpoint, at)
         if kind is EndpointKind.POD:
             pod = endpoint.pod or self._named(endpoint.namespace, endpoint.name)
             if pod is not None:
@@ -116,14 +118,22 @@ class EndFacts:
                 if key.startswith(_IDENTITY_PREFIX)
             )
             labels = {key: value for key, value in own if not key.startswith(_IDENTITY_OWN)}
+        elsewhere = endpoint.cluster is not None
+        # What is called the same here may be labelled otherwise there.
+        spaces = (
+            {NAME_LABEL: endpoint.namespace or ""}
+            if elsewhere
+            else self._namespace_labels(endpoint.namespace, at)
+        )
         return Facts(
             kind="pod",
             namespace=endpoint.namespace,
             name=endpoint.name,
             labels=labels,
             labels_complete=False,
-            namespace_labels=self._namespace_labels(endpoint.namespace, at),
-            namespace_complete=endpoint.namespace in self._snapshot.namespaces,
+            namespace_labels=spaces,
+            namespace_complete=not elsewhere and endpoint.namespace in self._snapshot.namespaces,
+            elsewhere=elsewhere,
             ports=None,
             addresses=_texts(endpoint.ip),
             hits=self._hits(endpoint.ip, None),

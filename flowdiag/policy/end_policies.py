@@ -141,7 +141,7 @@ class EndPolicies:
         nearest: bool,
     ) -> EndDecision | None:
         """Decide one end, with what explains it; ``None`` for one that no policy of the cluster polices."""
-        if subject.kind in OUTSIDE:
+        if subject.kind in OUTSIDE or subject.elsewhere:
             return None
         settled = self.beyond.settled(direction, subject, peer)
         plan = self._plans[direction]

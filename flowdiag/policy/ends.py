@@ -151,6 +151,7 @@ class EndsBook:
             None if alone else endpoint.ip,
             endpoint.cidr,
             endpoint.entity,
+            endpoint.cluster,
             endpoint.identity,
             endpoint.identity_labels,
             endpoint.dns_names,

@@ -77,4 +77,8 @@ def _same_pod(src: Endpoint, dst: Endpoint) -> bool:
         return False
     if src.pod is not None and dst.pod is not None:
         return src.pod is dst.pod and not src.pod.template and not src.pod.host_network
-    return src.name is not None and (src.namespace, src.name) == (dst.namespace, dst.name)
+    return (
+        src.cluster == dst.cluster
+        and src.name is not None
+        and (src.namespace, src.name) == (dst.namespace, dst.name)
+    )

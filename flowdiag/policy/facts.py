@@ -48,6 +48,7 @@ class Facts:
         "addresses",
         "class_id",
         "dns_names",
+        "elsewhere",
         "entity",
         "extra",
         "hits",
@@ -93,6 +94,7 @@ class Facts:
         dns_names: tuple[str, ...] = (),
         extra: Mapping[str, str] | None = None,
         why_unknown: str = "",
+        elsewhere: bool = False,
     ) -> None:
         self.kind = kind
         self.namespace = namespace
@@ -119,6 +121,8 @@ class Facts:
         self.extra = extra if extra is not None else {}
         """Labels that a dialect adds (Calico's effective labels)."""
         self.why_unknown = why_unknown
+        self.elsewhere = elsewhere
+        """Of another cluster of a mesh, whose policies are asked for what that end refuses."""
         self.class_id = -1
 
     @property

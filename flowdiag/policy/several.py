@@ -133,7 +133,7 @@ def any_port(policies: EndPolicies, asked: Asked, port: int | None) -> Connectio
         (Direction.EGRESS, asked.source, asked.destination),
         (Direction.INGRESS, asked.destination, asked.source),
     ):
-        if subject.kind in OUTSIDE:
+        if subject.kind in OUTSIDE or subject.elsewhere:
             ends.append(None)
             continue
         probes: list[tuple[str, int, int]] = []

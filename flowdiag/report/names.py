@@ -5,6 +5,8 @@ Nothing here escapes; the format does that to the whole phrase.
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from flowdiag.model.otherwise import miss_text
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
@@ -42,7 +44,8 @@ def end_text(end: ReportEndpoint) -> str:
         name = (end.workload.name if end.workload else None) or name or (end.pods[0] if end.pods else None)
         if name is None:
             return f"{end.namespace}/(unknown pod)" if end.namespace else _address(end, "an unknown pod")
-        return f"{end.namespace}/{name}" if end.namespace else name
+        there = f" of cluster {end.cluster}" if end.cluster is not UNSET else ""
+        return f"{end.namespace}/{name}{there}" if end.namespace else name
     if end.kind == "node":
         return f"node {name}" if name else _address(end, "a node")
     if end.kind == "service":

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from msgspec import UNSET
+
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.report import ReportEndpoint
@@ -42,6 +44,8 @@ _POD_LABELS = frozenset(
 )
 """Labels that controllers put on pods: they say nothing of the workload and change with every rollout."""
 
+_OF_CLUSTER = " of cluster "
+"""Between the name of a pod's workload and that of the mesh's other cluster that it is of; no name holds a blank."""
 _FOLD_FROM = 4
 """Outside addresses of one range that stand as the range."""
 
@@ -53,9 +57,10 @@ def end_key(end: Endpoint, ranges: dict[str, str] | None = None) -> EndKey:
     if end.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
         workload = end.workload or (end.pod.workload if end.pod else None)
         namespace = end.namespace or (end.pod.namespace if end.pod else "")
+        there = f"{_OF_CLUSTER}{end.cluster}" if end.cluster is not None else ""
         if workload is not None:
-            return ("pod", namespace, workload.kind or "", workload.name)
-        return ("pod", namespace, "Pod", end.name or (end.pod.name if end.pod else ""))
+            return ("pod", namespace, workload.kind or "", workload.name + there)
+        return ("pod", namespace, "Pod", (end.name or (end.pod.name if end.pod else "")) + there)
     if end.kind is EndpointKind.SERVICE and end.service is not None:
         return ("service", end.service.namespace, "", end.service.name)
     if end.kind is EndpointKind.SERVICE:
@@ -174,6 +179,7 @@ class EndViews:
 def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
     """The report's view of one end from all endpoints that were folded into it."""
     kind, namespace, workload_kind, name = key
+    name, _, cluster = name.partition(_OF_CLUSTER) if kind == "pod" else (name, "", "")
     pods: set[str] = set()
     ips: set[str] = set()
     names: set[str] = set()
@@ -210,6 +216,7 @@ def report_endpoint(key: EndKey, ends: Iterable[Endpoint]) -> ReportEndpoint:
         identity=identities.pop() if len(identities) == 1 else None,
         dns_names=tuple(sorted(names)[:_MAX_LISTED]),
         known_by=", ".join(sorted(known)) or None,
+        cluster=cluster or UNSET,
     )
 
 

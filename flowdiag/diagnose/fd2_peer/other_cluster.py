@@ -12,6 +12,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import rule_at
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.model.cilium import CLUSTER_LABEL
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, Dialect, NearestRule
@@ -19,7 +20,7 @@ from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["OtherCluster"]
 
-_LABEL = "io.cilium.k8s.policy.cluster"
+_LABEL = CLUSTER_LABEL
 # cilium-config "policy-default-local-cluster": "true" (v1.18; on by default from v1.19 on).
 _SETTING = "cilium.policy-default-local-cluster"
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from flowdiag.cluster.identities import RESERVED
+from flowdiag.model.cilium import CLUSTER_LABEL
 from flowdiag.model.objects import Snapshot
 from flowdiag.policy.compile.cilium_labels import LabelFilter
 from flowdiag.policy.facts import Facts
@@ -36,7 +37,7 @@ __all__ = [
 NAMESPACE = "io.kubernetes.pod.namespace"
 NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels."
 ACCOUNT = "io.cilium.k8s.policy.serviceaccount"
-CLUSTER = "io.cilium.k8s.policy.cluster"
+CLUSTER = CLUSTER_LABEL
 
 ANY_SOURCES = ("k8s", "reserved", "node", "container", "unspec")
 """Label sources in which a key without one is looked up; the others' keys are ranges and names."""

@@ -44,9 +44,10 @@ _NAMES = {
     "source": "input",
     "by": "by",
     "dns_names": "host",
+    "cluster": "cluster",
 }
 """Fields that are names, and what their tokens start with."""
-_BARE = frozenset({"node", "reference", "dns_names", "by"})
+_BARE = frozenset({"node", "reference", "dns_names", "by", "cluster"})
 """Fields whose names have no namespace."""
 _SENTENCES = frozenset(
     {"title", "advice", "text", "what", "message", "summary", "notes", "verify", "references"}
