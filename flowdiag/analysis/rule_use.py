@@ -60,7 +60,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
     pods_seen: int
     """How many of them have a recorded connection."""
     nodes_silent: tuple[str, ...]
-    """Nodes with such pods of which there is no record; empty where records do not name their node."""
+    """Nodes with such pods of which there is no record; empty where records do not name their node as the objects do."""
     lost: int | None
     """Records known to be missing in the window; ``None`` where there are gaps of unknown size."""
 
@@ -112,7 +112,9 @@ def rule_use(
     pods = {ref: _selected(ref, side) for ref in {rule.policy for rule in whole}}
     concerned = {(pod.namespace, pod.name): pod for own in pods.values() for pod in own or ()}
     nodes = {pod.node for pod in concerned.values() if pod.node is not None}
-    silent = frozenset() if seen.nameless or not seen.nodes else nodes - seen.nodes
+    # Names that no pod's node has are of another spelling (a host's short name), and tell nothing of silence.
+    told = not seen.nameless and not seen.nodes.isdisjoint(pod.node for pod in side.snapshot.pods)
+    silent = nodes - seen.nodes if told else frozenset()
     unused: list[UnusedRule] = []
     if seen.connections:
         for rule, peers in sorted(whole.items()):

@@ -218,13 +218,14 @@ def test_unused_rules_of_pods_that_nobody_saw_are_not_told(found):
 def test_unused_rules_of_pods_on_a_node_without_a_record_are_not_told(found):
     """The caller's node shows that the pod was called; who else called it, its own node would have recorded."""
     written = policy("data", "db", selecting("db", ingress=[{"ports": [{"port": 9100}]}]))
-    placed = [one | {"spec": one["spec"] | {"nodeName": "node-b"}} for one in PODS if one["kind"] == "Pod"]
+    elsewhere = [one | {"spec": one["spec"] | {"nodeName": "node-b"}} for one in PODS if one["kind"] == "Pod"]
     told = []
-    for objects in ([*PODS, written], [*PODS, *placed, written]):
+    for objects in ([*PODS, written], [*PODS, elsewhere[1], written], [*PODS, *elsewhere, written]):
         _, examined = found(objects, [record(1, verdict="FORWARDED")])
         told.append([problem.code for problem in unused_rule_problems(examined.rule_use)])
 
-    assert told == [["FD903"], []]
+    # Of the last ones nobody runs on the node that the record names: it may be another word for theirs.
+    assert told == [["FD903"], [], ["FD903"]]
 
 
 def test_every_check_is_documented_and_loads():
