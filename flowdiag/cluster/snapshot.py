@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from msgspec import structs
 from flowdiag.cluster.asides import FOREIGN_POLICY
 from flowdiag.cluster.differences import difference_text
 from flowdiag.cluster.doubles import owned_twice
+from flowdiag.cluster.gone import ended, stamp
 from flowdiag.cluster.manifests import (
     NO_NAMESPACE,
     Entry,
@@ -34,7 +34,6 @@ from flowdiag.model.objects import (
     Snapshot,
     WorkloadObject,
 )
-from flowdiag.model.time import parse_rfc3339
 from flowdiag.model.words import plural
 
 __all__ = ["build_snapshot", "merge_manifests"]
@@ -64,6 +63,9 @@ def merge_manifests(
     problems = [problem for manifest in manifests for problem in manifest.problems]
     kept, replaced = _newest(manifests, problems)
     _fold_notes(problems)
+    gone, said = ended(kept.values(), manifests)
+    kept |= gone
+    problems.extend(said)
     problems.extend(_several_clusters(manifests))
     objects = [one for entry in kept.values() for one in as_objects(entry.value)]
     workloads = {
@@ -87,7 +89,7 @@ def merge_manifests(
         policies=policies,
         earlier=tuple(one for entry in replaced for one in as_objects(entry.value)),
         others=others,
-        taken=state_time if state_time is not None else _stamp(manifest.input for manifest in manifests),
+        taken=state_time if state_time is not None else stamp(manifest.input for manifest in manifests),
         sources=tuple(sorted({manifest.input for manifest in manifests if manifest.kinds})),
         kinds_seen=seen,
         unread=frozenset().union(*(manifest.unread for manifest in manifests)) - seen,
@@ -311,27 +313,6 @@ def _namespaces(
     for name in sorted(named - found.keys()):
         found[name] = Namespace(name=name, labels={NAME_LABEL: name}, declared=False)
     return found
-
-
-# "cilium-sysdump-20261103-121530/k8s-pods-20261103-121530.yaml" (cilium-cli, UTC is not promised by the tool
-# but the stamp is written by the collecting machine; it bounds the state's time to the day's minute at worst)
-# "bundle.tar.gz!flowdiag-bundle-20261103-121530/state/pods.json" (flowdiag collect, UTC)
-_STAMPED = re.compile(
-    r"(?:^|[/!])(?:(?:k8s-|cilium)[a-z-]+-(?=[\d-]{15}\.ya?ml$)|flowdiag-bundle-(?=[\d-]{15}/))"
-    r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)"
-)
-
-
-def _stamp(names: Iterable[str]) -> int | None:
-    found: list[int] = []
-    for name in names:
-        if match := _STAMPED.search(name):
-            year, month, day, hour, minute, second = match.groups()
-            try:
-                found.append(parse_rfc3339(f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
-            except ValueError:
-                continue
-    return max(found, default=None)
 
 
 _CONFIG_PREFIX = {

@@ -195,3 +195,59 @@ def test_long_values_are_cut_outside_of_quotes():
 
     assert text.endswith("...")
     assert text.count('"') % 2 == 0
+
+
+def _sysdump(moment, *policies, namespaces=("shop",)):
+    """The files of a Cilium sysdump: a list of policies, perhaps empty, and the namespaces."""
+    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces]
+    lists = {
+        "networkpolicies": ("networking.k8s.io/v1", "NetworkPolicyList", policies),
+        "namespaces": ("v1", "NamespaceList", spaces),
+    }
+    return [
+        (
+            f"cilium-sysdump-{moment}/k8s-{name}-{moment}.yaml",
+            json.dumps({"apiVersion": api, "kind": kind, "items": list(items)}).encode(),
+        )
+        for name, (api, kind, items) in lists.items()
+    ]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_policy_that_a_newer_dump_lacks_held_until_then(newest_first):
+    """It refused what was refused before, and nothing since; that it is gone is said."""
+    dumps = [_sysdump("20260301-103000", body(A)), _sysdump("20260301-110000")]
+    files = [file for dump in (dumps[::-1] if newest_first else dumps) for file in dump]
+    snapshot, problems = build_snapshot(files)
+
+    assert versions(snapshot) == [("a", None, 0, 3600)]
+    (said,) = (one.message for one in problems if one.code == "policy-gone")
+    assert said == (
+        "NetworkPolicy shop/guard was there at 2026-03-01 10:30:00 UTC and is not in the objects of "
+        "2026-03-01 11:00:00 UTC: it was deleted between"
+    )
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        _sysdump("20260301-110000", body(A)),
+        _sysdump("20260301-110000", namespaces=("data",)),
+        _sysdump("20260301-110000")[1:],
+        [
+            (
+                "later.json",
+                json.dumps(
+                    {"kind": "NetworkPolicyList", "apiVersion": "networking.k8s.io/v1", "items": []}
+                ).encode(),
+            )
+        ],
+    ],
+    ids=["still-there", "another-namespace", "no-policies-read", "no-time"],
+)
+def test_a_policy_that_may_be_there_still_has_no_end(newer):
+    """Where the newer dump holds it, or holds nothing of its namespace or kind, or nobody knows that it is newer."""
+    snapshot, problems = build_snapshot([*_sysdump("20260301-103000", body(A)), *newer])
+
+    assert [one.valid_until for one in snapshot.policies] == [None]
+    assert "policy-gone" not in {one.code for one in problems}
