@@ -50,7 +50,8 @@ class SarifReporter:
 
     def render(self, report: Report, options: Options) -> str:
         """One run; consequences of other problems are left to their causes."""
-        clock = Clock.of(report, options.timezone, named=True)
+        # A result is read alone, and days later: nothing beside it says which day it was.
+        clock = Clock(options.timezone, named=True)
         report = spoken_report(report, clock)
         shown = [
             p

@@ -64,6 +64,8 @@ def test_sentences_follow_the_zone_that_is_shown(name: str) -> None:
     text = re.sub(r"\s+", " ", text.replace("`", ""))
 
     assert "14:02:35 UTC" not in text
+    # Of these each result is read alone, and nothing beside it says the day.
+    day = "2026-03-17 " if name in ("junit", "sarif") else ""
     words = {
         "terminal": "title advice note fix revert what warning",
         "markdown": "title summary note fix revert what",
@@ -72,7 +74,7 @@ def test_sentences_follow_the_zone_that_is_shown(name: str) -> None:
         "sarif": "title fix revert",
     }[name]
     for word in words.split():
-        assert f"{word} at 19:32:35 IST and at 03:30:00 IST" in text.replace("Note", "note"), word
+        assert f"{word} at {day}19:32:35 IST and at {day}03:30:00 IST" in text.replace("Note", "note"), word
 
 
 def test_programs_get_what_the_report_holds() -> None:
@@ -163,7 +165,8 @@ def test_names_and_messages_that_look_like_sentences_stay(name: str) -> None:
     shown = re.sub(r'<script type="application/json".*?</script>', "", shown, flags=re.DOTALL)
     shown = re.sub(r"\s+", " ", shown.replace("&gt;", ">").replace("\\>", ">").replace("`", ""))
 
-    assert f"title {HOSTILE}: broken at 19:32:35 IST, b → c" in shown
+    day = "2026-03-17 " if name in ("junit", "sarif") else ""
+    assert f"title {HOSTILE}: broken at {day}19:32:35 IST, b → c" in shown
     assert not re.search("05:30:00|UTC →", shown)
     assert "14:02:35 UTC" not in shown
 
