@@ -42,10 +42,17 @@ def window(read: Evidence, selection: Selection) -> tuple[int | None, int | None
     return since, until
 
 
-def cluster_name(nodes: Iterable[str]) -> str | None:
-    """The cluster's name, where the records name one and no other."""
+_UNNAMED = "default"
+"""Cilium's name of a cluster that nobody named."""
+
+
+def cluster_name(nodes: Iterable[str], snapshot: Snapshot | None) -> str | None:
+    """The cluster's name, where the records name one and no other; else as Cilium's settings have it."""
     names = cluster_names(nodes)
-    return names[0] if len(names) == 1 else None
+    if names or snapshot is None:
+        return names[0] if len(names) == 1 else None
+    set_name = snapshot.config.get("cilium.cluster-name")
+    return set_name if set_name and set_name != _UNNAMED else None
 
 
 def created() -> int:

@@ -199,7 +199,7 @@ def _material(found: Workings, command: str | None) -> Material:
         created=created(),
         complete=read.complete and _whole(state),
         cluster=Cluster(
-            name=cluster_name(found.view.nodes),
+            name=cluster_name(found.view.nodes, snapshot),
             cni=tuple(read.cnis),
             dialect=str(state.dialect) if state is not None else None,
         ),

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -70,3 +71,20 @@ def test_its_name_goes_when_a_report_is_redacted(tmp_path):
     assert "west" not in msgspec.json.encode(hidden).decode()
     (problem,) = hidden.problems
     assert f" of cluster {problem.destination.cluster} " in problem.title
+
+
+@pytest.mark.parametrize(
+    ("node", "setting", "name"),
+    [
+        ("node-a", "east", "east"),
+        ("node-a", "default", None),
+        ("north/node-a", "east", "north"),
+    ],
+)
+def test_the_cluster_is_called_as_its_records_or_settings_have_it(tmp_path, node, setting, name):
+    """Records that name one come first; "default" is no name."""
+    config = {**CONFIG, "data": {"cluster-name": setting}}
+    line = record(1).replace('"node_name": "node-a"', f'"node_name": "{node}"')
+    report = analyze([write(tmp_path, state_json=listed(*OBJECTS, config), flows_jsonl=line)])
+
+    assert report.cluster.name == name
