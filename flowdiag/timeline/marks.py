@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -81,6 +82,7 @@ def near_changes(
     last: int | None,
     *,
     isolated: bool,
+    refusing: AbstractSet[str | None] = frozenset(),
     interval: int = 0,
 ) -> tuple[ProblemChange, ...]:
     """Changes that may have started or ended a problem: those before its start first, nearest first.
@@ -94,6 +96,7 @@ def near_changes(
         first: the first denial, nanoseconds.
         last: the last one.
         isolated: the policies that isolate or refused are known, so that others of the namespace are none of them.
+        refusing: namespaces of the ends that refused, where a policy that was deleted may have admitted.
         interval: how long after its moment what a record counts may be.
     """
     if first is None:
@@ -103,7 +106,9 @@ def near_changes(
         known = change.object in objects
         here = change.object.kind.endswith("NetworkPolicy") and change.object.namespace in {None, *namespaces}
         # Where the policies that isolate an end are not known, any policy of its namespace may be one.
-        suspected = known or (here and not isolated)
+        # One that is gone is none of them, and may be what let it pass.
+        gone = change.kind == "deleted" and change.object.namespace in refusing
+        suspected = known or (here and (not isolated or gone))
         started = suspected and _starts(change, first, interval)
         if started or (_ends(change, last) and (known or here)):
             near.append((not started, abs(change.at - first), change))

@@ -34,6 +34,7 @@ def changes_of(
         first,
         last,
         isolated=_isolation_known(draft),
+        refusing=_refusing(draft),
         interval=interval,
     )
 
@@ -70,6 +71,14 @@ def _isolation_known(draft: ProblemDraft) -> bool:
 def _of_rules(refused: DistinctFlow) -> bool:
     """Whether the record's reason may be a rule's of some policy."""
     return refused.cause is Cause.POLICY and refused.reason not in OF_NO_RULE
+
+
+def _refusing(draft: ProblemDraft) -> frozenset[str | None]:
+    """Namespaces of the ends whose rules refused."""
+    if draft.finding.direction is None or not _namespaces(draft):
+        return frozenset()
+    ends = (c.source if draft.finding.direction == "egress" else c.destination for c in draft.connections)
+    return frozenset(map(end_namespace, ends)) - {None}
 
 
 def _namespaces(draft: ProblemDraft) -> set[str]:

@@ -208,3 +208,34 @@ def test_without_objects_any_policy_of_the_place_may_have_closed_it(tmp_path):
     assert [(c.object.namespace, c.object.name, c.kind) for c in problem.changes] == [
         ("shop", "deny", "updated")
     ]
+
+
+def test_a_label_that_was_taken_away_is_put_back(tmp_path):
+    """The rule meant the namespace by it; to name the namespace there would leave the label missing for others."""
+    selector = {"namespaceSelector": {"matchLabels": {"team": "db"}}}
+    needs = deny({**CLOSED, "egress": [{"to": [selector]}]})
+    spaces = {"name": "data", "namespace": "data"}
+    log = audit(-3600, "update", "namespaces", **spaces, responseObject=labelled("db")) + audit(
+        -2, "update", "namespaces", **spaces, responseObject=labelled(None)
+    )
+    found = report(tmp_path, needs, log=log, namespace=labelled(None), records=blocked())
+    (problem,) = found.problems
+
+    assert problem.code == "FD202"
+    assert problem.counterfactual.summary == (
+        "Label namespace data with team=db, which NetworkPolicy shop/deny egress[0].to[0] selects."
+    )
+    assert problem.counterfactual.proved
+
+
+def test_the_deletion_of_what_let_it_pass_stands_beside_the_problem(tmp_path):
+    """It is none of the policies that refuse; one that went in the other end's namespace refused nothing."""
+    gone = policy("shop", "allow-db", OPEN, created=CREATED)
+    other = policy("data", "allow-web", OPEN, created=CREATED)
+    log = audit(-1, "delete", name="allow-db", responseObject=gone)
+    log += audit(-2, "delete", name="allow-web", namespace="data", responseObject=other)
+    (problem,) = report(tmp_path, deny(CLOSED), log=log).problems
+
+    assert [(one.kind, one.object.name, one.delta_s) for one in problem.changes] == [
+        ("deleted", "allow-db", -2.0)
+    ]

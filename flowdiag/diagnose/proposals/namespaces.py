@@ -20,8 +20,9 @@ def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labe
     """Write the labels that a rule wants of the peer's namespace.
 
     Returns:
-        The change, and whether other namespaces carry these labels already, so that the rule means a group
-        and the namespace's name would say less; ``None`` where the namespace is not known or carries a key
+        The change, and whether it is what the rule means: other namespaces carry these labels already, so that
+        it means a group and the namespace's name would say less, or this one carried them until they were taken
+        away; ``None`` where the namespace is not known or carries a key
         with another value, which is on purpose.
     """
     name = (case.flow.dst if direction is Direction.EGRESS else case.flow.src).namespace
@@ -36,10 +37,12 @@ def labelling(case: Case, direction: Direction, rule: NearestRule) -> tuple[Labe
         if key in namespace.labels or not (value := _one(values, namespace.name)):
             return None
         labels[key] = value
-    group = any(labels.items() <= one.labels.items() for one in case.context.snapshot.namespaces.values())
+    carried = [one.labels for one in case.context.snapshot.namespaces.values()]
+    carried += [one.labels for one in namespace.labels_before]
+    meant = any(labels.items() <= each.items() for each in carried)
     text = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
     summary = f"Label namespace {namespace.name} with {text}, which {rule_text(rule)} selects"
-    return Labelling(summary, direction, namespace, labels), group
+    return Labelling(summary, direction, namespace, labels), meant
 
 
 def _one(values: tuple[str, ...], name: str) -> str | None:
