@@ -281,9 +281,10 @@ def test_deny_always_wins(made, policies, direction, data):
 def test_an_added_allow_never_removes_an_allow(made, policies, data):
     """An element more in a list of allows only opens, where the direction was isolated before."""
     direction = data.draw(st.sampled_from((INGRESS, EGRESS)))
+    if not any(spec.get(direction) for _, spec in policies):
+        first = {"endpointSelector": {}, direction: [data.draw(elements(WORDS[direction]))]}
+        policies = [*policies, ("a", first)]
     places = [place for place, (_, spec) in enumerate(policies) if spec.get(direction)]
-    if not places:
-        return
     place = data.draw(st.sampled_from(places))
     space, spec = policies[place]
     wider = {**spec, direction: [*spec[direction], data.draw(elements(WORDS[direction]))]}
