@@ -12,6 +12,7 @@ from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES
 from flowdiag.ingest.envelopes import Peeler, Rows, is_document, longest_line
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
+from flowdiag.ingest.newest_first import in_time
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
 from flowdiag.ingest.own_reading import own_reading_of
 from flowdiag.ingest.parts import Part
@@ -76,6 +77,8 @@ def blocks(
     read = _read(part, parser, context, problems, read_bytes, progress, counted, owners, stream, idle)
     with closing(read):
         rows: Iterator[Rows] = read
+        if part.stack and getattr(parser, "follows_time", False):
+            rows = in_time(rows)
         starts: RecordStart | None = getattr(parser, "record_start", None)
         if starts is not None and not parser.document:
             rows = _by_record(rows, starts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby, islice
 
 from flowdiag.ingest.detection import Detection, InputKind
 from flowdiag.ingest.fold import events_of
 from flowdiag.ingest.identify import detect_all
+from flowdiag.ingest.newest_first import falls
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.parts import parts_of
 from flowdiag.ingest.plugins import parser_named
@@ -16,6 +18,9 @@ from flowdiag.ingest.unread import nothing_read, unread_lines
 from flowdiag.model.event import Event
 
 __all__ = ["iter_events"]
+
+_ASKED = 256
+"""Events by whose lines is told which way an input was read."""
 
 
 def iter_events(
@@ -48,7 +53,10 @@ def iter_events(
         any_event = False
         # One part is the whole input: order matters here, not speed.
         for part in parts_of(one, options, part_bytes=max(one.source.size, 1)):
-            for event in events_of(part, parser, found):
+            events: Iterable[Event] = events_of(part, parser, found)
+            if part.stack and getattr(parser, "follows_time", False):
+                events = _in_input_order(events)
+            for event in events:
                 any_event = True
                 yield one.source.name, one.parser, event
         if any_event:
@@ -59,3 +67,17 @@ def iter_events(
         else:
             for warning in unread_lines(one.source, one.parser):
                 yield one.source.name, one.parser, warning
+
+
+def _in_input_order(events: Iterable[Event]) -> Iterator[Event]:
+    """Events of an input that was read from its last line on, as its lines stand; all are held then."""
+    found = iter(events)
+    first = list(islice(found, _ASKED))
+    lines = [event.line for event in first]
+    # A parser tells some events late, of lines before the last one's.
+    if not falls([line for line, _ in groupby(lines)]):
+        yield from chain(first, found)
+        return
+    by_line = [list(same) for _, same in groupby(chain(first, found), lambda event: event.line)]
+    for same in reversed(by_line):
+        yield from same

@@ -27,6 +27,8 @@ class Parser(Protocol):
     - ``record_mark: bytes``: the first line of every record begins with it.  Records are then left out as a whole.
     - ``marks_state = True``, for sequential parsers: every line that changes what later denials say holds a mark, too.
       Without it, ``denied_marks`` is not used for a sequential parser.
+    - ``follows_time = True``, for sequential parsers: records hang on those that were written before them, so what a
+      collector gives from the newest line on is turned round (`flowdiag.ingest.newest_first`).
     - ``record_words: tuple[bytes, ...]``: byte strings of which every record holds at least one.  By them, or else by
       ``denied_marks``, records are found that begin far behind an input's head (`flowdiag.ingest.deeper`).
     - ``carries: tuple[str, ...]``: parsers whose records this one reads itself where they stand among its own, as an

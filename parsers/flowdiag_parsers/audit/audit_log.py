@@ -56,6 +56,7 @@ class KubernetesAudit:
     cni: ClassVar[str | None] = None
     # One request has a record per stage and per copy, and an object's last state is in an earlier record.
     sequential: ClassVar[bool] = True
+    follows_time: ClassVar[bool] = True
     document: ClassVar[bool] = False
 
     def sniff(self, head: bytes) -> float:

@@ -47,6 +47,7 @@ class KubeNetworkPolicies:
     summary: ClassVar[str] = "kube-network-policies and kindnet log (klog text or JSON)"
     cni: ClassVar[str | None] = "kindnet"
     sequential: ClassVar[bool] = True
+    follows_time: ClassVar[bool] = True
     document: ClassVar[bool] = False
     # kindnet's log tells of routes for hours before a policy exists and a packet is judged.
     record_words: ClassVar[tuple[bytes, ...]] = _WORDS

@@ -54,6 +54,7 @@ class UlogdPackets:
     )
     cni: ClassVar[str | None] = "kube-router"
     sequential: ClassVar[bool] = True
+    follows_time: ClassVar[bool] = True
     document: ClassVar[bool] = False
     record_words: ClassVar[tuple[bytes, ...]] = (b" OUT=", b"DROP by policy ", b'"oob.')
 

@@ -130,6 +130,7 @@ class OvnAcl:
     cni: ClassVar[str | None] = "ovn-kubernetes"
     # A second that is full of lines is told across blocks.
     sequential: ClassVar[bool] = True
+    follows_time: ClassVar[bool] = True
     document: ClassVar[bool] = False
 
     @staticmethod

@@ -115,6 +115,7 @@ class WeaveNpc:
     cni: ClassVar[str | None] = "weave"
     # One packet leaves two lines: the second is told from a second packet by the line before.
     sequential: ClassVar[bool] = True
+    follows_time: ClassVar[bool] = True
     document: ClassVar[bool] = False
     marks_state: ClassVar[bool] = True
     """Only blocked connections are remembered."""
