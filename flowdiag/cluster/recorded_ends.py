@@ -20,6 +20,7 @@ _HOST = "host"
 """The recording node itself, where nothing names another."""
 _OPEN = frozenset({"unknown", "unmanaged", "init"})
 """Reserved identities that say the agent did not know: the address may still tell."""
+_WORDS = frozenset(RESERVED.values()) | {"public-network", "private-network"}
 _NETWORKS = frozenset({"public-network", "private-network"})
 """Calico's words for an address that is no endpoint's: an address that stands beside them says more."""
 
@@ -38,6 +39,7 @@ class RecordedEnds:
         self._leases = leases
         self._nodes = snapshot.nodes
         self._identities = Identities(snapshot)
+        self._sets = {one.name for one in snapshot.others if one.kind == "GlobalNetworkSet"}
         self._cluster = snapshot.config.get("cilium.cluster-name")
 
     def labels(self, peer: Peer) -> tuple[tuple[str, str], ...] | None:
@@ -187,6 +189,12 @@ class RecordedEnds:
         return owners.pop() if len(owners) == 1 else None
 
     def _entity(self, peer: Peer, entity: str, node: str | None) -> Endpoint:
+        host = self._nodes.get(entity)
+        if host is not None and entity not in self._sets and entity not in _WORDS:
+            # Goldmane and Whisker call a host endpoint as its node, and do not say what it is.
+            return Endpoint(
+                kind=EndpointKind.NODE, name=entity, ip=peer.ip, node=host, known_by=KnownBy.RECORD
+            )
         if entity in WORLD_ENTITIES:
             return Endpoint(kind=EndpointKind.EXTERNAL, ip=peer.ip, entity=entity, known_by=KnownBy.RECORD)
         if entity in NODE_ENTITIES:

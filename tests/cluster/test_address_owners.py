@@ -416,6 +416,31 @@ def test_host_is_the_recording_node_and_unknown_is_looked_up():
     assert one(snapshot, Peer(ip="10.1.0.5", entity="unknown"), OUT).src.name == "web"
 
 
+@pytest.mark.parametrize(
+    ("objects", "name", "kind"),
+    [
+        ([], "node-a", EndpointKind.NODE),
+        ([], "node-b", EndpointKind.ENTITY),
+        (["node-a"], "node-a", EndpointKind.ENTITY),
+    ],
+    ids=["a-node", "nobody-known", "a-set-of-the-nodes-name"],
+)
+def test_what_whisker_calls_as_a_node_is_that_node(objects, name, kind):
+    """A host endpoint has the node's name there, and no type; a network set may be called so, too."""
+    sets = [
+        {
+            "apiVersion": "projectcalico.org/v3",
+            "kind": "GlobalNetworkSet",
+            "metadata": {"name": each},
+            "spec": {"nets": ["203.0.113.0/24"]},
+        }
+        for each in objects
+    ]
+    end = one(state(NODE, *sets), Peer(entity=name), OUT).src
+
+    assert (end.kind, end.name or end.entity) == (kind, name)
+
+
 @pytest.mark.parametrize("word", ["public-network", "private-network"])
 def test_an_address_says_more_than_the_network_it_is_of(word):
     """Calico's `pub` and `pvt` stand beside an address where it does not aggregate; the address is what policies ask."""
