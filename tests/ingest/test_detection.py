@@ -650,6 +650,23 @@ def test_records_far_behind_the_head(tmp_path, parser, packed):
     assert found.problems == ()
 
 
+@pytest.mark.parametrize("indent", [None, 4])
+def test_last_words_in_cluster_objects_are_no_log(tmp_path, indent):
+    """``kubectl get pods -A -o json`` quotes how an agent ended, line by line."""
+    words = (
+        'level=warning msg="Timeout waiting for response to forwarded proxied DNS lookup" subsys=fqdn/dnsproxy\n'
+        * 9
+    )
+    ended = {"containerStatuses": [{"name": "cilium-agent", "lastState": {"terminated": {"message": words}}}]}
+    pods = [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"a-{n}"}, "status": ended} for n in range(3)
+    ]
+    path = tmp_path / "pods.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}, indent=indent))
+
+    assert look(path, *parsers()[0], options=ReadOptions(state_sniff=lambda _: 0.95)).kind is InputKind.STATE
+
+
 def test_objects_far_behind_lines_of_text(tmp_path):
     """A record in JSON behind a long preamble: its parser judges by how a log begins."""
     flow = {

@@ -55,7 +55,7 @@ class JsonInside(Layer):
         """See `Layer.peel`."""
         out: list[Row] = []
         for row in rows:
-            elements = _elements(row) if row.data.lstrip()[:1] in (b"{", b"[") else []
+            elements = _elements(row) if _is_list(self._TEXT, row.data) else []
             texts = [text for element in elements for text in _once(element)] if len(elements) > 1 else []
             for text in texts or (row,):
                 self._count += 1
@@ -64,8 +64,8 @@ class JsonInside(Layer):
 
 
 def _is_list(texts: re.Pattern[bytes], line: bytes) -> bool:
-    """Whether it may be JSON with several texts in it."""
-    if line.lstrip()[:1] not in (b"{", b"["):
+    """Whether it may be JSON with several texts in it, and no cluster objects: these quote logs (a container's last words)."""
+    if line.lstrip()[:1] not in (b"{", b"[") or (b'"apiVersion"' in line and b'"kind"' in line):
         return False
     # Each text has three blanks or begins with an object: counting these takes a fiftieth of looking for texts.
     if line.count(b" ") // 3 + line.count(b'"{\\"') < 2:
