@@ -14,6 +14,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import NearestRuleView, PolicyView, Problem, Report, Severity, Status
 from flowdiag.report.escape import visible
 from flowdiag.report.json_report import json_bytes
+from flowdiag.report.meanings import meanings
 from flowdiag.report.names import miss_text, policy_text
 from flowdiag.report.phrases import state_text, what_text
 from flowdiag.report.protocol import Options
@@ -60,6 +61,7 @@ class SarifReporter:
         ][:_MAX_RESULTS]
         codes = sorted({problem.code: problem for problem in shown})
         slugs = {problem.code: problem.slug for problem in reversed(shown)}
+        known = meanings(codes)
         files = {_key(policy): policy for policy in report.policies}
         driver = {
             "name": visible(report.generator.name, 200) or "flowdiag",
@@ -69,6 +71,7 @@ class SarifReporter:
                     "id": visible(code, 80),
                     "name": visible(slugs[code], 120),
                     "shortDescription": {"text": _message(slugs[code].replace("-", " "))},
+                    **({"fullDescription": {"text": _message(known[code])}} if code in known else {}),
                 }
                 for code in codes
             ],

@@ -272,6 +272,19 @@ def test_two_problems_of_one_code_are_told_apart_in_the_matrix_and_legends_keep_
     assert f'<a href="#p1">1 {first.code}</a> {title}</li>' in page
 
 
+def test_the_glossary_says_what_codes_mean_without_flowdiag_at_hand() -> None:
+    """Whoever gets a page with a ticket may have no `flowdiag codes`; a code of a plugin that is not here has none."""
+    report = dns_story()
+    other = replace(report.problems[0], id="p-x", code="AC999", slug="not-here")
+    page = render(replace(report, problems=(*report.problems, other)))
+
+    assert (
+        "<code>FD101</code></dt><dd>no rule allows (2 problems): An endpoint is isolated in a direction"
+        in page
+    )
+    assert "not here (1 problem); <code>flowdiag codes AC999</code> says what it means" in page
+
+
 def test_text_of_the_page_is_escaped_once() -> None:
     page = render(hostile())
 

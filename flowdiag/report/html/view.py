@@ -24,6 +24,7 @@ from flowdiag.report.html.tables import (
 )
 from flowdiag.report.html.values import time_value
 from flowdiag.report.isolating import closing_first
+from flowdiag.report.meanings import meanings
 from flowdiag.report.phrases import CONFIDENCE_MEANING, count, cut_off, instead, part_of
 from flowdiag.report.plotted import plotted
 from flowdiag.report.protocol import Options
@@ -153,9 +154,13 @@ def _totals(report: Report, *, cut: bool) -> list[tuple[str, str, str]]:
     ]
 
 
-def _glossary(report: Report) -> list[tuple[str, str, int]]:
+def _glossary(report: Report) -> list[tuple[str, str, int, str]]:
     found: dict[str, tuple[str, int]] = {}
     for problem in report.problems:
         slug, number = found.get(problem.code, (problem.slug, 0))
         found[problem.code] = (slug, number + 1)
-    return [(code, slug.replace("-", " "), number) for code, (slug, number) in sorted(found.items())]
+    known = meanings(found)
+    return [
+        (code, slug.replace("-", " "), number, known.get(code, ""))
+        for code, (slug, number) in sorted(found.items())
+    ]
