@@ -655,6 +655,13 @@ def test_no_layer_raises_on_garbage(layer):
 TEXT = "a line of a log with blanks, number "
 
 
+def test_columns_of_a_cluster_object_are_no_answer():
+    """A custom resource may describe a table."""
+    table = {"apiVersion": "x/v1", "kind": "Table", "spec": {"columns": [{"name": "a"}], "rows": [["b"]]}}
+
+    assert stack_of(json.dumps(table).encode()) == ()
+
+
 def test_every_text_of_an_answer_that_nobody_knows_is_a_line():
     """On one line or printed over several; its own time beside it, and a line that stands there twice only once."""
     found = [{"Id": n, "Body": f"{TEXT}{n}", "Attributes": {"time": AT}} for n in range(2)]

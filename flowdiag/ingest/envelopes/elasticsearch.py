@@ -103,7 +103,12 @@ class ElasticTable(Document):
     @classmethod
     def begins(cls, head: bytes) -> bool:
         """See `Document.begins`."""
-        return head.startswith(b"{") and cls._NAMES.search(head) is not None and b'"tables"' not in head
+        return (
+            head.startswith(b"{")
+            and cls._NAMES.search(head) is not None
+            and any(rows in head for rows in (b'"values"', b'"rows"', b'"datarows"'))
+            and not any(other in head for other in (b'"tables"', b'"apiVersion"'))
+        )
 
     def elements(self, document: bytes) -> Iterator[Row]:
         """See `Document.elements`."""
