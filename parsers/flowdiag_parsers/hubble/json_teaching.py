@@ -23,9 +23,9 @@ _MAX_AHEAD = 4
 """Blocks that are scanned before they are asked for."""
 _STRETCH_BYTES = 1 << 20
 """Of a file that the scanner's thread reads, about."""
-_FEWEST, _MOST = 2, 64
+_FEWEST, _MOST = 2, 32
 """Such stretches that may wait to be asked for: few at first, since what is learnt of one serves the ones behind these,
-and many once little is left of each, so that thread and reader need not keep step: these take the thread 50 ms."""
+and many once little is left of each, so that thread and reader need not keep step: these take the thread 25 ms."""
 _LITTLE = _STRETCH_BYTES >> 3
 """Bytes of a stretch that are left."""
 
