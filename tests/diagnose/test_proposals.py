@@ -163,6 +163,7 @@ def test_both_ends_are_mended():
     _, _, _, found = proposal_of(_spec(policies={"shop/deny": DENY, "data/deny": DENY}))
 
     assert [read_yaml(text)["metadata"]["namespace"] for text in found.manifests] == ["shop", "data"]
+    assert "; add NetworkPolicy data/" in found.summary
     assert found.also_allows == ()
     assert found.patch is None
 

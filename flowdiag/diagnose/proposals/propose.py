@@ -13,6 +13,7 @@ from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radius, opens_to_anybody
 from flowdiag.diagnose.proposals.proposal import Proposal
+from flowdiag.diagnose.proposals.sentence import in_one
 from flowdiag.diagnose.replayed import denying_the_rest
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.model.endpoint import EndpointKind
@@ -72,7 +73,7 @@ def propose(
         radius = blast_radius(steps, edits, ends)
         if radius is None or not all(map(steps.passes, keep)):
             continue
-        summary = "; ".join(edit.summary for edit in edits) + "."
+        summary = f"{in_one(edit.summary for edit in edits)}."
         found = Proposal(
             summary=summary,
             edits=edits,
