@@ -409,6 +409,21 @@ def test_the_api_server_is_admitted_wherever_it_answers(dialect, written):
     assert applied.evaluate(case.flow.src, case.flow.dst, "TCP", 6443).allowed is True
 
 
+def test_a_choice_of_calicos_namespaces_keeps_the_others():
+    """They are called by a label that none has; all of them are meant, and not the caller's alone."""
+    source = {"selector": "app == 'web'", "namespaceSelector": "name in {'shop', 'ops'}"}
+    rule = {"action": "Allow", "protocol": "TCP", "source": source, "destination": {"ports": [6379]}}
+    policies = {"CalicoNetworkPolicy data/redis": {"types": ["Ingress"], "ingress": [rule]}}
+    spec = _spec(policies=policies) | {"dialect": "calico"}
+    _, _, _, found = proposal_of(spec | {"flow": spec["flow"] | {"direction": "ingress"}})
+
+    assert found.summary == (
+        "Correct NetworkPolicy data/redis ingress[0]: "
+        "name in {'shop', 'ops'} becomes projectcalico.org/name in {'shop', 'ops'}."
+    )
+    assert found.proved
+
+
 _OUT = {"podSelector": {}, "policyTypes": ["Egress"]}
 
 

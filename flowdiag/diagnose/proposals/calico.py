@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.labels import choice
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.ports import ports_text, protocols
@@ -83,6 +84,18 @@ def _means_more(case: Case, selector: Any) -> bool:
     )
 
 
+def _by_their_names(selector: str, rule: NearestRule, peer: Endpoint) -> str | None:
+    """A choice of namespaces by a label that the peer's lacks, as one by their names; ``None`` for any other selector."""
+    names = choice(rule.misses[0].wanted)[1] if len(rule.misses) == 1 else ()
+    if len(names) < 2 or peer.namespace not in names or not all(map(_PLAIN.fullmatch, names)):
+        return None
+    try:
+        whole = parse_selector(selector).text == rule.misses[0].wanted
+    except SelectorSyntaxError:
+        return None
+    return f"projectcalico.org/name in {{{', '.join(map(repr, names))}}}" if whole else None
+
+
 def calico_edits(
     case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
 ) -> Iterator[Edit]:
@@ -127,6 +140,8 @@ def calico_edits(
                 yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
         elif condition is Condition.NAMESPACE and key == "namespaceSelector":
             was = entity.get(key, "its own namespace")
+            # Of a choice of namespaces the others are meant, too.
+            entry = _by_their_names(was, rule, peer) or entry  # noqa: PLW2901
             entity[key] = entry
             spec[direction.value][index][side] = entity
             text = f"Correct {rule_text(rule)}: {was} becomes {entry}"
