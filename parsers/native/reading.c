@@ -27,6 +27,7 @@ void read_on(struct reading *reading, struct known *known, size_t most, struct s
 #else
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "block.h"
@@ -53,7 +54,7 @@ struct reading *reading_begun(int file, int64_t start, int64_t end)
     reading->end = end;
     reading->held = 0;
     reading->over = 0;
-    reading->file = dup(file);
+    reading->file = fcntl(file, F_DUPFD_CLOEXEC, 0); /* no program that is begun gets it */
     if (reading->file >= 0)
         return reading;
     free(reading);
