@@ -82,6 +82,7 @@ class Side:
             kind=EndpointKind.WORKLOAD,
             namespace=pod.namespace,
             workload=pod.workload,
+            service=end.service,
             known_by=end.known_by,
         )
 

@@ -72,6 +72,8 @@ class Resolver:
         their ``id()``."""
         self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, _Backend | None]] = {}
         """What is behind a Service's end, by ``id()`` of that end, port and protocol; the end is kept for the same reason."""
+        self._called: dict[tuple[int, int], tuple[Endpoint, Service, Endpoint]] = {}
+        """Ends behind Services whose own address is held against policies, likewise."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))
@@ -248,7 +250,9 @@ class Resolver:
         ambiguous: bool = False,
     ) -> Flow:
         dst, via, port = self._behind(dst, distinct)
-        if port != distinct.port and distinct.parser not in _BEFORE_TRANSLATION:
+        if via is not None and distinct.parser in _BEFORE_TRANSLATION:
+            dst = self._called_by(dst, via.service, distinct.dst.ip)
+        elif port != distinct.port:
             distinct = structs.replace(distinct, port=port)
         return flow_of(distinct, src, dst, via, buckets, ambiguous=ambiguous)
 
@@ -283,6 +287,16 @@ class Resolver:
             )
         found = known[1]
         return (dst, None, distinct.port) if found is None else (found[0], dst, found[1])
+
+    def _called_by(self, dst: Endpoint, service: Service | None, ip: str | None) -> Endpoint:
+        """An end with the Service by whose address it was called; the same value for the same end and Service."""
+        if service is None or ip not in service.cluster_ips:
+            return dst
+        key = (id(dst), id(service))
+        known = self._called.get(key)
+        if known is None:
+            known = self._called[key] = (dst, service, structs.replace(dst, service=service))
+        return known[2]
 
     def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> _Backend | None:
         backends = self.index.backends(service, port, protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
+from flowdiag.cluster.index import target_ports
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.end_signs import (
     OF_DESTINATION,
@@ -213,6 +214,14 @@ class Case:
         """The refused end's pod, where it is one with an address of its own."""
         pod = self.peer.pod
         return pod if pod is not None and not pod.host_network else None
+
+    @cached_property
+    def port_behind(self) -> int | None:
+        """The pods' port where a Service's own was recorded, and held against policies; else `port`."""
+        service, pod = self.flow.dst.service, self.flow.dst.pod
+        if service is None or pod is None or self.port is None:
+            return self.port
+        return next(iter(target_ports(pod, service, self.port, self.protocol)), self.port)
 
     @property
     def passed(self) -> bool:

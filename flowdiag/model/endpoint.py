@@ -50,7 +50,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """One end.  Which fields are filled follows `kind`.
 
     ``pod``: `namespace`, `name`, and `pod` where the snapshot holds it; ``workload``: the pod itself
-    is unknown but its workload is; ``node``: `name`, `node` if known; ``service``: `service`;
+    is unknown but its workload is; ``node``: `name`, `node` if known; ``service``: `service`, which a pod or a workload has
+    where the enforcer saw the Service's address and port;
     ``external``: `ip` (or `cidr`); ``entity``: `entity`; ``unknown``: whatever the record said.
     """
 

@@ -27,6 +27,8 @@ class Dataplane(Struct, frozen=True, kw_only=True):
     """A node always reaches the pods that run on it."""
     loopback: bool = False
     """A pod always reaches itself; otherwise nobody says whether it does."""
+    sees_services: bool = False
+    """It holds egress against a Service's own address and port, before they are translated."""
     never_policed: frozenset[str] = frozenset()
     """Protocols that pass whatever policies say."""
     policed: frozenset[str] = frozenset()

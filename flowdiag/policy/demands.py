@@ -45,6 +45,8 @@ def demands_of(matcher: object, kind: str) -> tuple[Demand, ...]:
 
 def shown(facts: Facts) -> list[Token] | None:
     """Every token that an end shows; ``None`` where something of it is not known, so that nothing follows."""
+    if facts.before is not None:
+        return None
     if facts.kind == "pod":
         if facts.labels is None or not facts.labels_complete:
             return None

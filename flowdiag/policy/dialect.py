@@ -36,6 +36,8 @@ class Traits(Struct, frozen=True):
     """Host network traffic may be selected by a namespace's labels."""
     host_pods: bool = False
     """A peer's selectors mean pods in the host's network, by their nodes' addresses."""
+    sees_services: bool = False
+    """Egress is held against a Service's own address, before that is translated."""
     types_ignored: bool = False
     """Rules count whatever ``policyTypes`` says (Cilium's translation)."""
     never_policed: frozenset[str] = frozenset()
@@ -49,7 +51,12 @@ _TRAITS = {
     Dialect.CALICO: Traits(Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, every_namesake=True),
     Dialect.CILIUM: Traits(Outcome.MISS, Outcome.MISS, Outcome.MATCH, types_ignored=True),
     Dialect.AWS: Traits(
-        Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, host_pods=True, never_policed=frozenset({"ICMPv6"})
+        Outcome.MATCH,
+        Outcome.MATCH,
+        Outcome.MATCH,
+        host_pods=True,
+        sees_services=True,
+        never_policed=frozenset({"ICMPv6"}),
     ),
     Dialect.OVN: Traits(
         Outcome.MATCH, Outcome.MATCH, Outcome.MATCH, nodes_in_namespace=True, every_namesake=True

@@ -8,7 +8,7 @@ from functools import cached_property
 from flowdiag.cluster.addresses import INSIDE
 from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.objects import NAME_LABEL, Namespace, Pod, Snapshot
+from flowdiag.model.objects import NAME_LABEL, Namespace, Pod, Service, Snapshot
 from flowdiag.policy.addresses import Address, Hits, Network, RangeTable, parse_address, parse_network
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.label_times import LabelTimes, labels_at
@@ -79,6 +79,23 @@ class EndFacts:
             addresses=_texts(endpoint.ip),
             hits=self._hits(endpoint.ip, None),
             why_unknown=why,
+        )
+
+    def called_by(self, facts: Facts, service: Service) -> None:
+        """Note that a pod is called by a Service's address, which is all that ranges see of it then."""
+        facts.service = service
+        facts.addresses = service.cluster_ips
+        facts.hits = self._hits_of_either_family(service.cluster_ips)
+        facts.before = Facts(
+            kind="pod",
+            namespace=service.namespace,
+            name=service.name,
+            labels=service.selector or {},
+            namespace_labels=facts.namespace_labels,
+            namespace_complete=facts.namespace_complete,
+            ports=facts.ports,
+            addresses=facts.addresses,
+            hits=facts.hits,
         )
 
     def _pod(self, pod: Pod, ip: str | None, at: int | None, *, any_address: bool = False) -> Facts:

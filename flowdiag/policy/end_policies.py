@@ -87,7 +87,14 @@ class EndPolicies:
         self.ends: EndsBook = (
             base.ends.wider(ranges, keys)
             if base is not None
-            else EndsBook(snapshot, ranges, keys, extra=dataplane.extra, relational=dataplane.relational)
+            else EndsBook(
+                snapshot,
+                ranges,
+                keys,
+                extra=dataplane.extra,
+                relational=dataplane.relational,
+                sees_services=dataplane.sees_services,
+            )
         )
         ordered = [(tier, in_order(tier)) for tier in tiers]
         self._plans = {direction: Plan(direction, ordered, self.ends.conditions) for direction in Direction}

@@ -35,6 +35,7 @@ class EndsBook:
         keys: what the set's conditions depend on (`Matcher.keys`).
         extra: builds the labels that a dialect adds to a pod, from its facts; or ``None``.
         relational: whether conditions tell the policed end's own node from others.
+        sees_services: whether a pod that is called by a Service's address is told from itself.
         base: a book over the same state whose table this one's was copied from.
     """
 
@@ -46,6 +47,7 @@ class EndsBook:
         *,
         extra: Callable[[Facts], Mapping[str, str]] | None = None,
         relational: bool = False,
+        sees_services: bool = False,
         base: EndsBook | None = None,
     ) -> None:
         self.table = table
@@ -60,6 +62,7 @@ class EndsBook:
         self._snapshot = snapshot
         self._extra = extra
         self._relational = relational
+        self._sees_services = sees_services
         self._classes: dict[tuple[object, ...], int] = {}
         self._twins: dict[tuple[object, ...], Facts] | None = {} if keys.isdisjoint(_INDIVIDUAL) else None
         """One pod for each group whose dialect labels and class are the same; ``None`` where conditions tell each pod apart."""
@@ -89,7 +92,13 @@ class EndsBook:
         known = self._wider.get((keys, more))
         if known is None:
             known = self._wider[keys, more] = EndsBook(
-                self._snapshot, table, keys, extra=self._extra, relational=self._relational, base=self
+                self._snapshot,
+                table,
+                keys,
+                extra=self._extra,
+                relational=self._relational,
+                sees_services=self._sees_services,
+                base=self,
             )
         return known
 
@@ -135,6 +144,7 @@ class EndsBook:
         if self._relational and near is not None:
             node = _node_of(endpoint)
             local = None if node is None else node == near
+        service = endpoint.service if self._sees_services else None
         pod = endpoint.pod
         # A pod that is asked for by its only address is the same end as the pod.
         alone = (
@@ -158,6 +168,7 @@ class EndsBook:
             endpoint.workload,
             epoch,
             local,
+            None if service is None else id(service),
         )
         known = self._known.get(key)
         if known is not None:
@@ -167,12 +178,14 @@ class EndsBook:
         facts.identity = endpoint.identity
         facts.identity_labels = endpoint.identity_labels
         facts.dns_names = endpoint.dns_names
-        twin = self._twin(facts) if facts.kind == "pod" else None
+        if service is not None and facts.kind == "pod":
+            self._facts.called_by(facts, service)
+        twin = self._twin(facts) if facts.kind == "pod" and facts.service is None else None
         if twin is not None:
             facts.extra, facts.class_id = twin.extra, twin.class_id
         else:
             self._classify(facts)
-        # The endpoint is kept so that the pod's id stays its own.
+        # The endpoint is kept so that the ids of its pod and Service stay their own.
         self._known[key] = (endpoint, facts)
         return facts
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from flowdiag.model.objects import ContainerPort
+from flowdiag.model.objects import ContainerPort, Service
 from flowdiag.policy.addresses import Hits
 
 __all__ = [
@@ -46,6 +46,7 @@ class Facts:
 
     __slots__ = (
         "addresses",
+        "before",
         "class_id",
         "dns_names",
         "elsewhere",
@@ -66,6 +67,7 @@ class Facts:
         "node_labels",
         "ports",
         "profiles",
+        "service",
         "service_account",
         "why_unknown",
     )
@@ -123,6 +125,10 @@ class Facts:
         self.why_unknown = why_unknown
         self.elsewhere = elsewhere
         """Of another cluster of a mesh, whose policies are asked for what that end refuses."""
+        self.service: Service | None = None
+        """By whose address it is called, where the enforcer sees that and not the pod's own."""
+        self.before: Facts | None = None
+        """That Service, as conditions on pods see it."""
         self.class_id = -1
 
     @property
@@ -186,6 +192,7 @@ def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
         facts.entity,
         facts.why_unknown,
         facts.name if facts.kind == "node" else None,
+        None if facts.service is None else (facts.service.namespace, facts.service.name, facts.ports),
         facts.hits.sure,
         facts.hits.maybe,
         *values_of(facts, keys),

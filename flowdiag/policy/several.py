@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
+from flowdiag.model.objects import Service
 from flowdiag.model.policy import Condition, ConnectionDecision, EndDecision
 from flowdiag.policy.end_policies import EndPolicies
 from flowdiag.policy.facts import OUTSIDE, Facts
@@ -53,8 +54,22 @@ def at_number(
         else (nearest is Direction.EGRESS, nearest is Direction.INGRESS)
     )
     egress = policies.end(Direction.EGRESS, source, destination, traffic, at, walk, outward)
-    ingress = policies.end(Direction.INGRESS, destination, source, traffic, at, walk, inward)
+    arriving = (
+        traffic if destination.service is None else _translated(traffic, destination, destination.service)
+    )
+    ingress = policies.end(Direction.INGRESS, destination, source, arriving, at, walk, inward)
     return ConnectionDecision(allowed=_both(egress, ingress), egress=egress, ingress=ingress)
+
+
+def _translated(traffic: Traffic, destination: Facts, service: Service) -> Traffic:
+    """The traffic with the pod's port for the Service's, ``None`` where it is not known."""
+    for entry in service.ports:
+        if (entry.port, entry.protocol) == (traffic.port, traffic.protocol):
+            if isinstance(entry.target, int):
+                return replace(traffic, port=entry.target)
+            spans = tuple(declared(destination, entry.target, entry.protocol) or ())
+            return replace(traffic, port=spans[0][0] if spans else None)
+    return traffic
 
 
 def _both(egress: EndDecision | None, ingress: EndDecision | None) -> bool | None:

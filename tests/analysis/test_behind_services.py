@@ -69,20 +69,64 @@ def test_the_workload_behind_a_service_is_what_was_refused(tmp_path):
     assert problem.verify[0].endswith("nc -zvw3 10.96.0.10 8080")
 
 
-def test_a_rule_for_the_pods_port_does_not_mean_the_services(tmp_path):
-    """AWS holds the Service's port against the rule; and nobody listens on it at the pod's own address."""
-    to = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "db"}}}]
-    spec = {**CLOSED, "egress": [{"to": to, "ports": [{"port": 8080, "protocol": "TCP"}]}]}
+def call_of_the_service(folder, peer, selector, port=8080):
+    """The problem of refused calls to port 80 of the Service, 8080 at its pod, with one rule in the policy."""
+    spec = {**CLOSED, "egress": [{"to": [peer], "ports": [{"port": port, "protocol": "TCP"}]}]}
     service = json.loads(json.dumps(SERVICE))
-    service["spec"]["ports"] = [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]
-    state = listed(*OBJECTS[:-1], service, policy("shop", "to-db", spec, created=LONG_AGO))
+    service["spec"] |= {"selector": selector, "ports": [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]}
+    labelled = json.loads(json.dumps(OBJECTS[:-1]))
+    for each in labelled:
+        if each["kind"] == "Pod" and each["metadata"]["labels"].get("app") == "db":
+            each["metadata"]["labels"]["tier"] = "back"
+    state = listed(*labelled, service, policy("shop", "to-db", spec, created=LONG_AGO))
     lines = REFUSED.replace("Dest Port: 8080", "Dest Port: 80")
-    (problem,) = analyze([write(tmp_path, state_json=state, agent_log=lines)]).problems
+    (problem,) = analyze([write(folder, state_json=state, agent_log=lines)]).problems
+    return problem
 
-    assert (problem.code, problem.port) == ("FD101", 80)
-    assert "names the pods' port 8080" in problem.advice
-    assert "allow 80/TCP, the port of Service data/db, as well" in problem.advice
+
+def pods_with(**labels):
+    """A peer by these labels, in any namespace."""
+    return {"namespaceSelector": {}, "podSelector": {"matchLabels": labels}}
+
+
+def test_a_rule_for_the_pods_port_means_the_services(tmp_path):
+    """AWS's controller writes the Service's address and port for its agent: what was refused was not by the policy."""
+    problem = call_of_the_service(tmp_path, pods_with(app="db", tier="back"), {"app": "db", "tier": "back"})
+
+    assert (problem.code, problem.port, problem.counterfactual) == ("FD806", 80, None)
+
+
+def test_a_service_is_meant_by_its_own_selector(tmp_path):
+    """It lists the pods, whose labels the rule asks for, but not the Service, which does not say that they have them."""
+    problem = call_of_the_service(tmp_path, pods_with(app="db", tier="back"), {"app": "db"})
+
+    assert problem.code == "FD101"
+    assert [(miss.condition, miss.wanted) for miss in problem.nearest[0].misses] == [
+        ("service", "a selector with tier=back")
+    ]
+    assert "Add that to the Service's selector" in problem.advice
+    assert problem.counterfactual.proved
+    added = [line for line in problem.counterfactual.patch.splitlines() if line.startswith("+ ")]
+    assert [line.split()[1:] for line in added if "app:" in line or "tier:" in line] == [["app:", "db"]]
     assert problem.verify[0].endswith("nc -zvw3 db.data 80")
+
+
+def test_a_rule_that_names_the_services_port_gets_the_pods(tmp_path):
+    """A change with the Service's port would open nothing: no port of the Service leads to that."""
+    problem = call_of_the_service(tmp_path, pods_with(app="db"), {"app": "db"}, port=80)
+
+    assert problem.nearest[0].misses[0].wanted == "a Service's port to 80/TCP"
+    assert problem.counterfactual.summary.startswith("Allow 8080/TCP in")
+    assert (problem.counterfactual.proved, problem.counterfactual.also_allows) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("range_", "port", "code"),
+    [("10.96.0.0/16", 80, "FD806"), ("10.0.0.0/16", 8080, "FD101")],
+)
+def test_ranges_mean_the_services_address_and_port(tmp_path, range_, port, code):
+    """They are compared as they are: the address and the port behind the Service are not looked at."""
+    assert call_of_the_service(tmp_path, {"ipBlock": {"cidr": range_}}, {"app": "db"}, port).code == code
 
 
 def test_pods_of_two_workloads_leave_the_service(tmp_path):

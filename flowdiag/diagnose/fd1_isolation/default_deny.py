@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from flowdiag.cluster.index import target_ports
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
@@ -304,21 +303,20 @@ def _answering(case: Case) -> str | None:
 
 
 def _of_a_service(case: Case) -> str | None:
-    """A Service that was asked for, held against a rule that names the port behind it, before either is translated."""
-    via, pod = case.flow.via, case.flow.dst.pod
-    service = via.service if via is not None and case.direction is Direction.EGRESS else None
-    if service is None or pod is None or case.port is None:
+    """A Service that was asked for, held against a rule that means the pods behind it, before it is translated."""
+    service = case.flow.dst.service if case.direction is Direction.EGRESS else None
+    rule = next(iter(case.missing_one(Condition.SERVICE)), None)
+    if service is None or rule is None:
         return None
-    behind = target_ports(pod, service, case.port, case.protocol) - {case.port, None}
-    for rule in case.missing_one(Condition.PORT) if len(behind) == 1 else ():
-        (port,) = behind
-        if any(f"{port}/{case.protocol}" == miss.wanted for miss in rule.misses):
-            return (
-                f"{rule_text(rule)} names the pods' port {port}; here a Service is held against the rules before it is "
-                f"translated: allow {port_text(case)}, the port of Service {service.namespace}/{service.name}, as well, or "
-                "let the Service have the pods' port."
-            )
-    return None
+    return (
+        f"{rule_text(rule)} may mean the pods, but not Service {service.namespace}/{service.name}: here a Service is held "
+        "against the rules before it is translated, and a rule's podSelector means it where the Service's own selector "
+        f"has what is asked for ({_wanted(rule)}). Add that to the Service's selector, or ask for less in the rule."
+    )
+
+
+def _wanted(rule: NearestRule) -> str:
+    return a_list([miss.wanted or "" for miss in rule.misses if miss.condition is Condition.SERVICE])
 
 
 def _of_ports(case: Case) -> str | None:

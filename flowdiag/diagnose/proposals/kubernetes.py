@@ -34,8 +34,9 @@ def kubernetes_peer(end: Endpoint, namespace: str) -> dict[str, Any] | None:
         return {"ipBlock": {"cidr": outside}}
     if end.pod is None or end.pod.host_network:
         return None
-    labels = pod_labels(end.pod)
-    if labels is None:
+    # A Service's own address is meant by what its selector has.
+    labels = pod_labels(end.pod) if end.service is None else end.service.selector
+    if not labels:
         return None
     peer: dict[str, Any] = {}
     if end.pod.namespace != namespace:
@@ -48,7 +49,9 @@ def kubernetes_ports(
     case: Case, direction: Direction, condition: Condition | None = None
 ) -> list[dict[str, Any]]:
     """Write the refused port as entries of ``ports``; `condition` is as for `protocols`."""
-    return [{"protocol": protocol, "port": case.port} for protocol in protocols(case, direction, condition)]
+    return [
+        {"protocol": protocol, "port": case.port_behind} for protocol in protocols(case, direction, condition)
+    ]
 
 
 def kubernetes_edits(

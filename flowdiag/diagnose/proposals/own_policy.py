@@ -64,7 +64,7 @@ def own_policy(
         direction=direction,
         labels=labels,
         protocols=protocols(case, direction),
-        port=case.port or 0,
+        port=case.port_behind or 0,
     )
     subject = None
     if direction is Direction.EGRESS and answers_lookups(case):

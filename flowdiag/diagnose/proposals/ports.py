@@ -28,4 +28,4 @@ def protocols(case: Case, direction: Direction, condition: Condition | None = No
 
 def ports_text(case: Case, direction: Direction, condition: Condition | None = None) -> str:
     """``8080/TCP``, ``53/UDP and 53/TCP``."""
-    return a_list([f"{case.port}/{protocol}" for protocol in protocols(case, direction, condition)])
+    return a_list([f"{case.port_behind}/{protocol}" for protocol in protocols(case, direction, condition)])

@@ -293,8 +293,8 @@ def without(opened: Opened, cases: Iterable[Case]) -> Opened:
     left = dict(opened)
     for case in cases:
         asked_for = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol or "")
-        if asked_for in left and case.port is not None:
-            left[asked_for] -= PortSet.of(case.port)
+        if asked_for in left and case.port_behind is not None:
+            left[asked_for] -= PortSet.of(case.port_behind)
     return left
 
 

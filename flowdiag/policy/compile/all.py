@@ -92,7 +92,13 @@ def compile_policies(
             apart=True,
         ),
     )
-    return _built(context, tiers, found.notes, Dataplane(never_policed=context.traits.never_policed))
+    traits = context.traits
+    return _built(
+        context,
+        tiers,
+        found.notes,
+        Dataplane(never_policed=traits.never_policed, sees_services=traits.sees_services),
+    )
 
 
 def _built(

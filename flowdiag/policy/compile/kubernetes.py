@@ -18,6 +18,7 @@ from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CILIUM_DIALECTS, PEER_WORDS, Dialect
+from flowdiag.policy.compile.aws_services import before_translation
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
@@ -183,7 +184,7 @@ def _rule(
     if strange is not None:
         traffic.append(UndecidableTraffic(strange))
     kept = zip(old[0][word], old[1].peers, strict=True) if old is not None and old[1].peers else ()
-    return Rule(
+    rule = Rule(
         path=path,
         action=Action.ALLOW,
         peers=tuple(
@@ -200,6 +201,7 @@ def _rule(
         or None,
         traffic=tuple(traffic),
     )
+    return before_translation(rule, direction, context)
 
 
 def _domains(raw: dict[str, Any], path: str) -> Matcher:
