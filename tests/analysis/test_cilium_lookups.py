@@ -41,13 +41,16 @@ def test_dns_is_admitted_on_its_port_and_through_the_proxy_where_names_need_it(t
     (problem,) = analyze([write(tmp_path, state_json=state, flows_jsonl=lines)]).problems
     mend = problem.counterfactual
 
-    assert (problem.code, mend.proved, mend.also_allows) == ("FD401", True, ())
-    assert (
-        mend.summary
-        == "Admit kube-system/coredns on 53/UDP in CiliumNetworkPolicy shop/web by a rule beside egress[0]."
+    assert (problem.code, mend.proved) == ("FD401", True)
+    # What is too long for UDP is asked for again over TCP.
+    assert [(one.dst, one.protocol, one.ports) for one in mend.also_allows] == [
+        ("kube-system/coredns", "TCP", ("53",))
+    ]
+    assert mend.summary == (
+        "Admit kube-system/coredns on 53/UDP and 53/TCP in CiliumNetworkPolicy shop/web by a rule beside egress[0]."
     )
     assert not problem.advice.startswith("Correct the entity")
     added = yaml.safe_load(mend.manifests[0])["spec"]["egress"][-1]
     assert list(added) == ["toEndpoints", "toPorts"]
-    assert added["toPorts"][0]["ports"] == [{"port": "53", "protocol": "UDP"}]
+    assert added["toPorts"][0]["ports"] == [{"port": "53", "protocol": each} for each in ("UDP", "TCP")]
     assert added["toPorts"][0].get("rules") == proxied
