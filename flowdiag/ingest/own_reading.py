@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from flowdiag.ingest.compression import Kind
 from flowdiag.ingest.parts import Part
-from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, line_end_of
+from flowdiag.ingest.text import SEPARATOR_HEAD, plain_lines_from
 from flowdiag.parserkit import Block, Envelope, FlowSink
 
 __all__ = ["OwnReading", "may_read_itself", "own_reading_of"]
@@ -46,18 +46,13 @@ def own_reading_of(
     except OSError:
         return None  # whoever opens it in Python says why
     try:
-        if part.start == 0 and not _has_plain_lines(file.read(SEPARATOR_HEAD)):
+        if part.start == 0 and plain_lines_from(file.read(SEPARATOR_HEAD)) != 0:
             file.close()
             return None
     except OSError:
         file.close()
         return None
     return OwnReading(part, parser, file, sink, idle)
-
-
-def _has_plain_lines(head: bytes) -> bool:
-    """Whether lines stand there as they are read, by the first bytes of a file."""
-    return encoding_of(head) == (None, 0) and line_end_of(head) is None
 
 
 class OwnReading:

@@ -26,7 +26,7 @@ from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.remote import open_raw
-from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, line_end_of
+from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, plain_lines_from
 from flowdiag.ingest.years import reading_context
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -150,16 +150,15 @@ def parts_of(
         yield whole
         return
     with open_raw(source.path) as stream:
-        head = stream.read(SEPARATOR_HEAD)
-        encoding, mark = encoding_of(head)
-        if encoding is not None or line_end_of(head[mark:]) is not None:
+        first = plain_lines_from(stream.read(SEPARATOR_HEAD))
+        if first is None:
             yield whole
         elif loose:
-            for start in range(mark, source.size, part_bytes):
+            for start in range(first, source.size, part_bytes):
                 end = start + part_bytes if start + part_bytes < source.size else None
                 yield replace(whole, start=start, end=end, loose=True)
         else:
-            yield from _ranges(whole, stream, mark, part_bytes, parser)
+            yield from _ranges(whole, stream, first, part_bytes, parser)
 
 
 def settled(part: Part) -> Part | None:

@@ -19,7 +19,7 @@ from flowdiag.ingest.detection import HEAD_BYTES
 from flowdiag.ingest.envelopes import Rows
 from flowdiag.ingest.marks import can_look_for, marked
 from flowdiag.ingest.parts import Part
-from flowdiag.ingest.text import SEPARATOR_HEAD, encoding_of, line_end_of
+from flowdiag.ingest.text import plain_lines_from
 from flowdiag.parserkit import native
 
 __all__ = ["SKIMMING_BYTES", "Skim", "extension_skims", "leaves_out_lines", "skim_of", "skimmed"]
@@ -155,7 +155,7 @@ def _head(part: Part, stream: BinaryIO) -> bytes:
     """
     stream.seek(part.start)
     head = stream.read(min(SKIMMING_BYTES, part.size))
-    if part.start == 0 and (encoding_of(head) != (None, 0) or line_end_of(head[:SEPARATOR_HEAD]) is not None):
+    if part.start == 0 and plain_lines_from(head) != 0:
         return b""
     return head[: head.rfind(b"\n") + 1]
 

@@ -15,6 +15,7 @@ __all__ = [
     "encoding_of",
     "is_binary",
     "line_end_of",
+    "plain_lines_from",
 ]
 
 _BOM8 = codecs.BOM_UTF8
@@ -80,6 +81,16 @@ def line_end_of(head: bytes) -> bytes | None:
     if b"\n" in head:
         return None
     return max((end for end in (b"\0", b"\r") if end in head.rstrip(end)), key=head.count, default=None)
+
+
+def plain_lines_from(head: bytes) -> int | None:
+    """Where lines begin, behind a byte order mark; ``None`` where `Transcoder` or `OtherLines` must make them lines first.
+
+    Args:
+        head: the first `SEPARATOR_HEAD` bytes of a file, or all there are; more do not count.
+    """
+    encoding, mark = encoding_of(head)
+    return mark if encoding is None and line_end_of(head[mark:SEPARATOR_HEAD]) is None else None
 
 
 class OtherLines(Over):
