@@ -6,6 +6,7 @@ from typing import Protocol
 
 from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.finding import Finding
+from flowdiag.model.opened import opened_pairs
 from flowdiag.model.policy import EndDecision, WalkStep
 from flowdiag.model.words import plural
 from flowdiag.report.escape import visible_block
@@ -88,10 +89,13 @@ def _mend(screen: Screen, finding: Finding | None) -> None:
         return
     proof = "proved by replay" if proposal.proved else "not proved"
     _field(screen, "fix", [f"{screen.sentence(proposal.summary.rstrip('. '), 600)} ({proof})"])
+    opened = opened_pairs(proposal.also_allows)
     opens = [
-        f"{screen.name(one.src, 60)} {screen.own('→')} {screen.name(one.dst, 60)} {one.protocol} {', '.join(one.ports)}"
-        for one in proposal.also_allows[:_POLICIES]
+        f"{screen.name(src, 60)} {screen.own('→')} {screen.name(dst, 60)} {screen.name(ports, 120)}"
+        for src, dst, ports in opened[:_POLICIES]
     ]
+    if len(opened) > _POLICIES:
+        opens.append(f"and {plural(len(opened) - _POLICIES, 'more pair')}")
     _field(screen, "also opens", opens or ["nothing else that is known"])
     for manifest in [proposal.patch] if proposal.patch else proposal.manifests:
         screen.blank()

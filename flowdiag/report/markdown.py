@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from flowdiag.model.opened import opened_pairs
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report, Status
 from flowdiag.model.words import capital, plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
@@ -241,11 +242,9 @@ def _radius(problem: Problem, fix: Counterfactual) -> str:
     proof = proof_text(problem, fix)
     if not fix.also_allows:
         return f"{proof}; newly allows nothing else that is known" if radius_known(fix) else proof
-    pairs = ", ".join(
-        markdown_code(f"{pair.src} → {pair.dst} {','.join(pair.ports)}/{pair.protocol}", 160)
-        for pair in fix.also_allows[:_PAIRS]
-    )
-    more = len(fix.also_allows) - _PAIRS
+    opened = opened_pairs(fix.also_allows)
+    pairs = ", ".join(markdown_code(f"{src} → {dst} {ports}", 200) for src, dst, ports in opened[:_PAIRS])
+    more = len(opened) - _PAIRS
     return f"{proof}; also allows {pairs}" + (f" and {plural(more, 'more pair')}" if more > 0 else "")
 
 

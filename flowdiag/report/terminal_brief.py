@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from flowdiag.model.finding import BY_RULE
 from flowdiag.model.objects import NAME_LABEL
+from flowdiag.model.opened import Pair, opened_pairs
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
-from flowdiag.model.report import BlastRadius, Counterfactual, Problem, RecordedPolicy, Report
+from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import denied_by
@@ -223,21 +224,21 @@ def _fix(screen: Screen, problem: Problem) -> None:
 
 def _proof(problem: Problem, fix: Counterfactual) -> str:
     if fix.also_allows:
-        pair = fix.also_allows[0]
-        more = f" and {plural(len(fix.also_allows) - 1, 'more pair')}" if len(fix.also_allows) > 1 else ""
-        opens = f"also allows {_opened(problem, pair)}{more}"
+        first, *left = opened_pairs(fix.also_allows)
+        more = f" and {plural(len(left), 'more pair')}" if left else ""
+        opens = f"also allows {_opened(problem, first)}{more}"
     else:
         opens = "opens nothing else known" if radius_known(fix) else "what else it opens is not known"
     return f"{proof_text(problem, fix)}; {opens}"
 
 
-def _opened(problem: Problem, pair: BlastRadius) -> str:
+def _opened(problem: Problem, pair: Pair) -> str:
     """What else is opened; its ends are not said again where they are those of the problem's one connection."""
     lead = problem.connections[0] if problem.connection_count == 1 else None
-    ports = f"{','.join(pair.ports)}/{pair.protocol}"
-    if lead is not None and (end_text(lead.source), end_text(lead.destination)) == (pair.src, pair.dst):
+    src, dst, ports = pair
+    if lead is not None and (end_text(lead.source), end_text(lead.destination)) == (src, dst):
         return f"{ports} between them"
-    return f"{pair.src} → {pair.dst} {ports}"
+    return f"{src} → {dst} {ports}"
 
 
 def _changed(screen: Screen, problem: Problem) -> None:

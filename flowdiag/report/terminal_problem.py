@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flowdiag.model.opened import opened_pairs
 from flowdiag.model.report import (
     Confidence,
     Counterfactual,
@@ -251,12 +252,12 @@ def _radius(screen: Screen, fix: Counterfactual) -> str:
             if radius_known(fix)
             else "what else it allows is not known"
         )
+    opened = opened_pairs(fix.also_allows)
     pairs = [
-        f"{screen.name(r.src, 48)} {screen.own('→')} {screen.name(r.dst, 48)} "
-        f"{screen.name(','.join(r.ports), 24)}/{screen.name(r.protocol, 12)}"
-        for r in fix.also_allows[:_ALSO]
+        f"{screen.name(src, 48)} {screen.own('→')} {screen.name(dst, 48)} {screen.name(ports, 96)}"
+        for src, dst, ports in opened[:_ALSO]
     ]
-    more = len(fix.also_allows) - len(pairs)
+    more = len(opened) - len(pairs)
     return f"also allows {'; '.join(pairs)}" + (f"; and {plural(more, 'more pair')}" if more else "")
 
 

@@ -20,6 +20,7 @@ from flowdiag.model.policy import (
 )
 from flowdiag.model.reasons import meaning_of
 from flowdiag.model.report import (
+    BlastRadius,
     BucketCounts,
     Buckets,
     Confidence,
@@ -292,6 +293,24 @@ def test_the_fix_and_what_else_it_opens_are_never_cut_short() -> None:
     page = render(mixed(), width=80)
 
     assert "also allows shop/worker-0 → payments/pay-api 8080/TCP and 4 more pairs" in " ".join(page.split())
+
+
+@pytest.mark.parametrize("form", [TerminalReporter, MarkdownReporter])
+def test_a_pair_that_opens_on_three_protocols_is_one_pair(form: type[Reporter]) -> None:
+    """They were called three pairs, the rarest protocol first."""
+    told = mixed()
+    (number,) = [n for n, p in enumerate(told.problems) if p.counterfactual and p.counterfactual.also_allows]
+    problem = told.problems[number]
+    opened = tuple(
+        BlastRadius(src="shop/web", dst="pay/api", protocol=protocol, ports=("1-65535",))
+        for protocol in ("ICMP", "SCTP", "TCP", "UDP")
+    )
+    fix = replace(problem.counterfactual, also_allows=opened)
+    problems = (*told.problems[:number], replace(problem, counterfactual=fix), *told.problems[number + 1 :])
+
+    page = " ".join(form().render(replace(told, problems=problems), Options(width=90)).split())
+    assert "shop/web → pay/api 1-65535/TCP, 1-65535/UDP, 1-65535/SCTP, 1-65535/ICMP" in page
+    assert "more pair" not in page
 
 
 def test_one_problem_alone_is_shown_in_full() -> None:

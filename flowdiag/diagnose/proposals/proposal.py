@@ -13,6 +13,7 @@ from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, object_of
 from flowdiag.diagnose.proposals.patch import manifest_of, patch
 from flowdiag.diagnose.proposals.proof import Opened, Steps, listed, without
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.model.opened import opened_pairs
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import BlastRadius, Counterfactual
 from flowdiag.model.words import plural
@@ -93,8 +94,9 @@ def _doubt(perhaps: Sequence[BlastRadius]) -> str:
     """Name what a change may open besides where the policies cannot tell."""
     if not perhaps:
         return ""
-    told = [f"{one.src} to {one.dst} on {','.join(one.ports)}/{one.protocol}" for one in perhaps[:_DOUBTS]]
-    more = f" and {plural(len(perhaps) - _DOUBTS, 'more pair')}" if len(perhaps) > _DOUBTS else ""
+    pairs = opened_pairs(perhaps)
+    told = [f"{src} to {dst} on {ports}" for src, dst, ports in pairs[:_DOUBTS]]
+    more = f" and {plural(len(pairs) - _DOUBTS, 'more pair')}" if len(pairs) > _DOUBTS else ""
     return f" Whether it opens {'; '.join(told)}{more}, too, is not known."
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.model.finding import BY_RULE
+from flowdiag.model.opened import opened_pairs
 from flowdiag.model.report import (
     Counterfactual,
     NearestRuleView,
@@ -163,7 +164,8 @@ def _answer(problem: Problem) -> list[tuple[str, str]]:
 
 def _mend(problem: Problem, word: str, mend: Counterfactual) -> dict[str, Any]:
     """A change that would have let the connection pass, with what else it lets pass."""
-    pairs = [f"{r.src} → {r.dst} {','.join(r.ports)}/{r.protocol}" for r in mend.also_allows[:_MAX_PAIRS]]
+    opened = opened_pairs(mend.also_allows)
+    pairs = [f"{src} → {dst} {ports}" for src, dst, ports in opened[:_MAX_PAIRS]]
     return {
         "word": word,
         "change": mend,
@@ -171,7 +173,7 @@ def _mend(problem: Problem, word: str, mend: Counterfactual) -> dict[str, Any]:
         "known": radius_known(mend),
         "patch": _diff(mend.patch) if mend.patch else [],
         "also": pairs,
-        "also_left": len(mend.also_allows) - len(pairs),
+        "also_left": len(opened) - len(pairs),
     }
 
 
