@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from flows import flow, outside, pod, refusal
 
-from flowdiag.model.event import Cause
+from flowdiag.model.event import Cause, WorkloadRef
+from flowdiag.model.objects import Pod
 from flowdiag.model.policy import Condition, DecidedBy, Miss, NearestRule, PolicyRef
 from flowdiag.model.report import RefusedOtherwise
 from flowdiag.model.uncertain import uncertain_text
@@ -359,6 +360,46 @@ def test_the_port_of_a_client_is_not_tried_again(port, tried):
     problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
 
     assert any(" exec " in command for command in problem.verify) is tried
+
+
+def _run(name, ip, phase, workload):
+    """A pod of a Job's run, as the state has it."""
+    known = Pod(namespace="batch", name=name, phase=phase, ips=(ip,), workload=workload)
+    end = pod("batch", name, ip=ip)
+    return replace(end, pod=known, workload=workload)
+
+
+@pytest.mark.parametrize(
+    ("kind", "phases", "asked"),
+    [
+        ("CronJob", ("Succeeded", "Running"), ["exec pod/run-1", "debug pod/run-1"]),
+        ("CronJob", ("Succeeded", "Failed"), []),
+        ("Pod", ("Succeeded", "Failed"), []),
+        ("Deployment", ("Failed", "Running"), ["exec deploy/nightly", "debug pod/run-1"]),
+        ("Deployment", ("Failed", "Failed"), ["exec deploy/nightly"]),
+    ],
+)
+def test_nothing_is_tried_in_a_pod_that_has_ended(kind, phases, asked):
+    """kubectl cannot exec in a completed pod, nor debug it; a Deployment has another."""
+    workload = WorkloadRef(kind, "nightly")
+    runs = [_run(f"run-{i}", f"10.0.1.{i}", phase, workload) for i, phase in enumerate(phases)]
+    (draft,) = group([refusal(run, pod("data", "db", ip="10.0.2.9")) for run in runs])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert [" ".join(command.split()[3:5]) for command in problem.verify] == asked
+    assert problem.source.pods == ("run-0", "run-1")
+
+
+def test_an_address_whose_pod_has_ended_is_not_asked():
+    """Nobody answers there, whatever the policies say."""
+    workload = WorkloadRef("StatefulSet", "db")
+    runs = [
+        _run("db-0", ip, phase, workload) for ip, phase in (("10.0.1.1", "Gone"), ("10.0.1.2", "Running"))
+    ]
+    (draft,) = group([refusal(pod("shop", "web"), run) for run in runs])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.verify[0].endswith(" 10.0.1.2 8080")
 
 
 @pytest.mark.parametrize(("names", "folded"), [(1, 1), (32, 32), (40, 1)])
