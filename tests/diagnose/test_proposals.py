@@ -59,6 +59,16 @@ PROPOSED = {
         "Correct NetworkPolicy shop/allow-ntp egress[0].to[0]: "
         "name in (kube-system,ops) becomes kubernetes.io/metadata.name in (kube-system,ops)."
     ),
+    "FD201-fires_same_value_under_a_key_in_another_case": (
+        "Correct NetworkPolicy data/redis ingress[0].from[0]: tier=web becomes Tier=web."
+    ),
+    "FD201-fires_same_value_under_a_key_in_another_case_in_ciliums_words": (
+        "Correct CiliumNetworkPolicy data/redis ingress[0].fromEndpoints[0]: tier=web becomes Tier=web."
+    ),
+    "FD201-fires_same_value_under_a_key_in_another_case_in_calicos_words": (
+        "Correct NetworkPolicy data/redis ingress[0]: "
+        "tier == 'web' && app != 'old' becomes Tier == 'web' && app != 'old'."
+    ),
     "FD202-fires_selector_wants_the_name": (
         "Correct NetworkPolicy shop/allow-ntp egress[0].to[0]: "
         "name=kube-system becomes kubernetes.io/metadata.name=kube-system."

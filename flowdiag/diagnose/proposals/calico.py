@@ -16,7 +16,7 @@ from flowdiag.diagnose.labels import choice
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.ports import ports_text, protocols
-from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
+from flowdiag.diagnose.proposals.selectors import pod_labels, respelt, single_range
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
@@ -134,6 +134,7 @@ def calico_edits(
         if condition is Condition.POD and key == "selector" and "notSelector" not in entity:
             was = entity.get(key)
             if was is not None and len(rule.misses) == 1:
+                entry = _respelt(was, rule, peer) or entry  # noqa: PLW2901
                 entity[key] = entry
                 spec[direction.value][index][side] = entity
                 text = f"Correct {rule_text(rule)}: {was} becomes {entry}"
@@ -161,3 +162,14 @@ def calico_edits(
     spec[direction.value][index + 1 : index + 1] = others
     text = f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule behind {direction}[{index}]"
     yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _respelt(selector: Any, rule: NearestRule, peer: Endpoint) -> str | None:
+    """A selector with the missed label's key as the peer's pods write it; ``None`` where that is not the mistake."""
+    other = respelt(rule, peer.pod.labels) if peer.pod is not None else None
+    if other is None:
+        return None
+    key, now, value = other
+    asked = re.compile(rf"(?<![A-Za-z0-9_./-]){re.escape(key)}(\s*==\s*(?P<q>['\"]){re.escape(value)}(?P=q))")
+    text, number = asked.subn(lambda found: f"{now}{found[1]}", str(selector))
+    return text if number == 1 else None

@@ -15,7 +15,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.ports import ports_text, protocols
-from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, single_range
+from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, respelt, single_range, with_key
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
@@ -88,10 +88,12 @@ def cilium_edits(
         spec, changed = _copied(policy, direction, index)
         entries = changed[f"{word}Endpoints"] = list(changed[f"{word}Endpoints"])
         mended = None if means_a_namespace(case, rule) else corrected(entries[item], rule, _spellings)
+        now = ", ".join(miss.found or "" for miss in rule.misses)
+        if mended is None and peer.pod is not None and (other := respelt(rule, peer.pod.labels)) is not None:
+            mended, now = with_key(entries[item], _spellings(other[0]), *other[1:]), "=".join(other[1:])
         if mended is not None:
             entries[item] = mended
             wanted = ", ".join(miss.wanted for miss in rule.misses)
-            now = ", ".join(miss.found or "" for miss in rule.misses)
             text = f"Correct {rule_text(rule)}: {wanted} becomes {now}"
             yield Edit(text, direction, policy, changed_policy(policy, spec), instead=True)
     spec, changed = _copied(policy, direction, index)

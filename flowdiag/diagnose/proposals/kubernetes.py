@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flowdiag.diagnose.case import Case
@@ -11,7 +11,14 @@ from flowdiag.diagnose.labels import choice, split_label
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.ports import ports_text, protocols
-from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, renamed, single_range
+from flowdiag.diagnose.proposals.selectors import (
+    corrected,
+    pod_labels,
+    renamed,
+    respelt,
+    single_range,
+    with_key,
+)
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
@@ -80,7 +87,8 @@ def kubernetes_edits(
     by_labels = (
         item is not None and condition in (Condition.NAMESPACE, Condition.POD) and "ipBlock" not in entry
     )
-    better = _corrected(old, entry, condition, rule) if by_labels and not meant else None
+    labels = peer.pod.labels if peer.pod is not None else {}
+    better = _corrected(old, entry, condition, rule, labels) if by_labels and not meant else None
     if better is not None:
         # Where the written selector admits somebody today, the proof finds that taking it away closes
         # something, and the entry is added beside it instead.
@@ -102,7 +110,11 @@ def kubernetes_edits(
 
 
 def _corrected(
-    old: dict[str, Any], entry: dict[str, Any], condition: Condition, rule: NearestRule
+    old: dict[str, Any],
+    entry: dict[str, Any],
+    condition: Condition,
+    rule: NearestRule,
+    labels: Mapping[str, str],
 ) -> dict[str, Any] | None:
     """The entry of a rule that nearly matched with nothing changed but what missed; ``None`` where that is not told.
 
@@ -111,9 +123,12 @@ def _corrected(
         entry: what means the peer and no other.
         condition: what missed, by labels.
         rule: the rule.
+        labels: of the peer's pod.
     """
     if condition is Condition.POD:
         selector = corrected(old.get("podSelector"), rule)
+        if selector is None and (other := respelt(rule, labels)) is not None:
+            selector = with_key(old.get("podSelector"), (other[0],), *other[1:])
         if selector is None and all(split_label(miss.wanted)[1] is not None for miss in rule.misses):
             selector = entry["podSelector"]
         # What the rule says of namespaces holds.

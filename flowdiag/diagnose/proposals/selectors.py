@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from flowdiag.diagnose.labels import choice
+from flowdiag.diagnose.labels import choice, split_label, typo
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import NearestRule
 
-__all__ = ["corrected", "pod_labels", "renamed", "single_range"]
+__all__ = ["corrected", "pod_labels", "renamed", "respelt", "single_range", "with_key"]
 
 # Sets of keys by which workloads are told apart, best first.
 _IDENTITY = (
@@ -77,6 +77,30 @@ def corrected(
         if found_key != key or not values or not _put(changed, spellings(key), values, found):
             return None
     return changed
+
+
+def respelt(rule: NearestRule, labels: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """The key that a rule asks for, as the peer's pods write it, and the value: ``tier``, ``Tier``, ``web``.
+
+    ``None`` where more is missing, or the pods carry the value under no key that is like it, or under several.
+    """
+    if len(rule.misses) != 1 or rule.misses[0].found is not None:
+        return None
+    key, value = split_label(rule.misses[0].wanted)
+    like = [each for each, found in labels.items() if found == value and typo(each, key)]
+    return (key, like[0], value) if value and len(like) == 1 else None
+
+
+def with_key(selector: Any, keys: Sequence[str], key: str, value: str) -> dict[str, Any] | None:
+    """A selector that asks for a value of ``matchLabels`` by `key` in place of one of `keys`; ``None`` if it asks by none."""
+    labels = selector.get("matchLabels") if isinstance(selector, dict) else None
+    written = (
+        next((each for each in keys if labels.get(each) == value), None) if isinstance(labels, dict) else None
+    )
+    if labels is None or written is None:
+        return None
+    kept = {each: found for each, found in labels.items() if each != written}
+    return {**selector, "matchLabels": {key: value, **kept}}
 
 
 def renamed(selector: Any, rule: NearestRule, key: str, name: str) -> dict[str, Any] | None:
