@@ -10,7 +10,7 @@ from flowdiag.ingest.ahead import Ahead, Idle, has_core_to_spare
 from flowdiag.ingest.among import Owners, lines_of
 from flowdiag.ingest.compression import Kind, corruptions
 from flowdiag.ingest.detection import DOCUMENT_BYTES
-from flowdiag.ingest.envelopes import Peeler, Rows, is_document, longest_line
+from flowdiag.ingest.envelopes import Peeler, Rows, is_document, keeps_nuls, longest_line
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.newest_first import in_time
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
@@ -199,7 +199,7 @@ def _rows(
     )
     if counted is not None:
         found = _told(found, counted)
-    rows: Iterable[Rows] = map(_rows_of, found)
+    rows: Iterable[Rows] = map(_rows_as_written if keeps_nuls(part.stack) else _rows_of, found)
     if part.stack:
         peeler = Peeler(part.stack, context, too_long)
         rows = _followed(map(peeler.peel_rows, rows), peeler)
@@ -223,14 +223,17 @@ def _too_long(part: Part, line: int, most: int = MAX_LINE_BYTES) -> InputProblem
     return InputProblem(part.source.name, "line-too-long", message, line)
 
 
-def _rows_of(run: Run) -> Rows:
+def _rows_as_written(run: Run) -> Rows:
     lines = run.newlines + (not run.data.endswith(b"\n"))
-    data = run.data
+    return Rows(data=run.data, lines=range(run.first_line, run.first_line + lines))
+
+
+def _rows_of(run: Run) -> Rows:
+    rows = _rows_as_written(run)
     # One byte is looked for at the speed of memory, three in seventy times that.
-    if MARK[0] in data and MARK in data:
-        data = without_marks(data)
-    rows = Rows(data=data, lines=range(run.first_line, run.first_line + lines))
-    return without_nuls(rows) if b"\0" in data else rows
+    if MARK[0] in run.data and MARK in run.data:
+        rows.data = without_marks(run.data)
+    return without_nuls(rows) if b"\0" in rows.data else rows
 
 
 def _told(found: Iterable[Run], counted: Callable[[int], None]) -> Iterator[Run]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from flowdiag.ingest.bundles import Hint
 from flowdiag.ingest.compression import Kind, sniff_kind
 from flowdiag.ingest.detection import HEAD_BYTES, InputKind, input_context
-from flowdiag.ingest.envelopes import Peeler, Rows, is_document
+from flowdiag.ingest.envelopes import Peeler, Rows, is_document, keeps_nuls
 from flowdiag.ingest.heads import detect_head
 from flowdiag.ingest.lines import READ_BYTES, count_newlines
 from flowdiag.ingest.nuls import without_nuls
@@ -187,6 +187,7 @@ class Follower:
         self._line_end: bytes | None = None
         self._line = 1
         self._peeler: Peeler | None = None
+        self._stack: tuple[str, ...] = ()
         self._cutter: RecordCutter | None = None
 
     def feed(self, data: bytes) -> Iterator[Block]:
@@ -252,6 +253,7 @@ class Follower:
         self.context = input_context(source, Hint(), self._options)
         # Examples show records verbatim.
         self.context.keep_raw = True
+        self._stack = found.stack
         self._peeler = Peeler(found.stack, self.context, self._too_long) if found.stack else None
         starts = getattr(parser, "record_start", None)
         self._cutter = RecordCutter(starts) if starts is not None else None
@@ -324,7 +326,7 @@ class Follower:
         self._line += count_newlines(data)
         lines = self._line - first + (not data.endswith(b"\n"))
         rows = Rows(data=data, lines=range(first, first + lines))
-        if b"\0" in data:
+        if b"\0" in data and not keeps_nuls(self._stack):
             rows = without_nuls(rows)
         yield from self._whole(rows if self._peeler is None else self._peeler.peel_rows(rows))
 

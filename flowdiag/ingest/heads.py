@@ -18,7 +18,17 @@ from flowdiag.ingest.detection import (
     Score,
     input_context,
 )
-from flowdiag.ingest.envelopes import DEPTH, LAYERS, Peeler, is_document, longest_line, next_layer
+from flowdiag.ingest.envelopes import (
+    DEPTH,
+    LAYERS,
+    Peeler,
+    Rows,
+    is_document,
+    keeps_nuls,
+    longest_line,
+    next_layer,
+)
+from flowdiag.ingest.nuls import without_nuls
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.own_reports import is_own_report
 from flowdiag.ingest.printed import printed_by_kubectl
@@ -155,8 +165,8 @@ class Heads(Struct):
 
 def heads_of(source: Source, head: bytes, context: ParseContext) -> Heads:
     """The head of `source`, and what stands in its wrappers; each is taken off once."""
-    heads = Heads([((), head)])
-    last = head
+    last = _text_of(head)
+    heads = Heads([((), last)])
     while len(heads.found) <= DEPTH:
         name = next_layer(heads.found[-1][1])
         if name is None:
@@ -177,6 +187,16 @@ def heads_of(source: Source, head: bytes, context: ParseContext) -> Heads:
         heads.found.append(((*heads.stack, name), inner[:HEAD_BYTES]))
         last = inner if len(inner) <= _DEEPER else inner[: inner.rfind(b"\n", 0, _DEEPER) + 1] or inner
     return heads
+
+
+def _text_of(head: bytes) -> bytes:
+    """The head as its lines will be read: without the NULs that a crash left, behind which the first record begins."""
+    if b"\0" not in head:
+        return head
+    name = next_layer(head)
+    if name is not None and keeps_nuls((name,)):
+        return head
+    return without_nuls(Rows(data=head, lines=range(head.count(b"\n") + 1))).data
 
 
 def peeled(head: bytes, stack: tuple[str, ...], context: ParseContext) -> bytes:

@@ -69,6 +69,43 @@ def test_a_byte_order_mark_hides_no_record(tmp_path, parser):
     assert report_of(tmp_path, mark + data + mark + data).totals == report_of(tmp_path, data + data).totals
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["version srcaddr dstaddr action start", "5 10.0.1.28 203.0.113.7 REJECT 1767607200"],
+        [LINES["hubble"][0].decode()],
+        ["  TIMESTAMP: Mar 17 14:09:41.852", "     SOURCE: shop/web:50110", "DESTINATION: shop/api:8080"]
+        + ["       TYPE: policy-verdict:none EGRESS", "    VERDICT: DENIED", "    SUMMARY: TCP Flags: SYN"],
+    ],
+)
+def test_a_page_before_the_only_line_that_tells_the_format(tmp_path, lines):
+    """A header, the one record there is, a record of several lines."""
+    data = "\n".join(lines).encode() + b"\n"
+    plain = report_of(tmp_path, data)
+
+    assert plain.totals.records == 1
+    assert report_of(tmp_path, b"\0" * 512 + data).totals == plain.totals
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_journal_s_own_export_keeps_its_lengths(tmp_path, name):
+    """A message with colours or several lines has its length in front, in eight bytes that are mostly NULs."""
+    plain = report_of(tmp_path, b"\n".join(LINES[name]) + b"\n")
+    data = b"".join(
+        b"__CURSOR=s=1;i=%d\n_HOSTNAME=node-1\nMESSAGE\n" % at
+        + len(line).to_bytes(8, "little")
+        + line
+        + b"\nPRIORITY=6\n\n"
+        for at, line in enumerate(LINES[name])
+    )
+
+    assert report_of(tmp_path, data).totals == plain.totals
+
+    follower = Follower("-", ReadOptions())
+    blocks = [*follower.feed(data), *follower.end()]
+    assert b"".join(block.data for block in blocks) == b"\n".join(LINES[name]) + b"\n"
+
+
 def test_a_record_that_ends_in_nul_counts_as_a_line(tmp_path, capfd):
     """So that evidence can be found again."""
     (tmp_path / "in.log").write_bytes(b"\0".join(LINES["weave"]))

@@ -10,6 +10,7 @@ from flowdiag.ingest.envelopes.stack import (
     Peeler,
     is_document,
     is_splittable,
+    keeps_nuls,
     longest_line,
     next_layer,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Rows",
     "is_document",
     "is_splittable",
+    "keeps_nuls",
     "longest_line",
     "next_layer",
 ]

@@ -56,6 +56,7 @@ class JournalExport(Layer):
 
     name = "journal-export"
     splittable: ClassVar[bool] = False
+    keeps_nuls: ClassVar[bool] = True
     # A line reads "__REALTIME_TIMESTAMP=1731036139123456" or "MESSAGE=calico-packet: IN=..." (systemd 252).
     _FIELD = re.compile(rb"^([A-Z_][A-Z0-9_]{0,63})=(.*)$", re.DOTALL)
     _NAME = re.compile(rb"^[A-Z_][A-Z0-9_]{0,63}$")

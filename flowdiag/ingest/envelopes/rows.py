@@ -153,6 +153,8 @@ class Layer(ABC):
     """Lines are independent of earlier ones, so an input can be cut anywhere between lines."""
     longest: ClassVar[int] = MAX_LINE_BYTES
     """Bytes of a wrapped line; the rest of a longer one is lost."""
+    keeps_nuls: ClassVar[bool] = False
+    """NULs are the wrapper's own (a length in binary), and not what a crash left."""
     marks: ClassVar[tuple[bytes, ...]] = ()
     """Every wrapped line has all of these."""
     by_line: ClassVar[bool] = False

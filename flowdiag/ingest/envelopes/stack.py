@@ -50,7 +50,16 @@ from flowdiag.ingest.envelopes.victorialogs import VictoriaLogs
 from flowdiag.parserkit import ParseContext, holds
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
-__all__ = ["DEPTH", "LAYERS", "Peeler", "is_document", "is_splittable", "longest_line", "next_layer"]
+__all__ = [
+    "DEPTH",
+    "LAYERS",
+    "Peeler",
+    "is_document",
+    "is_splittable",
+    "keeps_nuls",
+    "longest_line",
+    "next_layer",
+]
 
 DEPTH = 4
 """Most wrappers around one line; real ones end at three (a Loki export of a journal of a container)."""
@@ -169,6 +178,11 @@ def is_document(stack: tuple[str, ...]) -> bool:
 def longest_line(stack: tuple[str, ...]) -> int:
     """Bytes of a line of an input in these wrappers."""
     return LAYERS[stack[0]].longest if stack else MAX_LINE_BYTES
+
+
+def keeps_nuls(stack: tuple[str, ...]) -> bool:
+    """Whether NULs in an input in these wrappers have a meaning."""
+    return bool(stack) and LAYERS[stack[0]].keeps_nuls
 
 
 class Peeler:
