@@ -41,8 +41,10 @@ __all__ = ["Heads", "clocks_around", "cni_in", "detect_head", "heads_of", "peele
 
 _TIE = 0.1
 _PEEL_MARGIN = 0.05
-"""How much less sure a parser may be of the peeled head than of the wrapped one for peeling to be right: a
+"""How much less sure a parser may be of the peeled head than of the wrapped one for both to be as good: a
 parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
+_MIXED_MARGIN = 0.3
+"""And for peeling to be right still: objects around another program's lines hide from it that it shares the log."""
 _STATE_MARGIN = 0.1
 _DEEPER = 4 * HEAD_BYTES
 """Bytes inside a document that are looked at for a wrapper around each of its lines."""
@@ -231,9 +233,11 @@ def _scores(
         best = Score(parser.name, -1.0, ())
         for stack, head in heads:
             score = sniffed(parser, head, faults)
-            margin = 0.0 if not stack or parser.document else _PEEL_MARGIN
-            if score > best.score or (stack and score > SURE and score >= best.score - margin):
-                best = Score(parser.name, max(score, best.score), stack)
+            alike, mixed = (0.0, 0.0) if not stack or parser.document else (_PEEL_MARGIN, _MIXED_MARGIN)
+            if score > best.score or (stack and score > SURE and score >= best.score - mixed):
+                best = Score(
+                    parser.name, score if score < best.score - alike else max(score, best.score), stack
+                )
         found.append(best)
     whole = {parser.name for parser in parsers if parser.document}
     return sorted(found, key=lambda score: (-score.score, score.parser not in whole, score.parser))

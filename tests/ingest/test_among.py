@@ -210,6 +210,44 @@ def test_what_a_parser_reads_itself_is_not_given_to_another(parser, case):
     assert [(one.parser, one.among) for one in detected] == [(parser, ())]
 
 
+@pytest.mark.parametrize(
+    ("parser", "case"), [("cilium-agent-log", "exported-flows"), ("hubble-json", "interleaved")]
+)
+@pytest.mark.parametrize(
+    "merged",
+    [
+        lambda line, record: {"log": line, "kubernetes": {"pod_name": "cilium-x2v4z"}, "log_processed": record},
+        lambda line, record: {"@timestamp": "2026-01-05T10:00:00Z", "json": record} if record else {"@timestamp": "2026-01-05T10:00:00Z", "message": line},
+        lambda line, record: {"insertId": "1", "logName": "l", "timestamp": "2026-01-05T10:00:00Z"} | ({"jsonPayload": record} if record else {"textPayload": line}),
+    ],
+    ids=["fluent-bit", "filebeat", "cloud-logging"],
+)  # fmt: skip
+def test_lines_of_json_that_a_collector_made_objects_of_among_lines_of_text(tmp_path, parser, case, merged):
+    """The collector's objects are taken off, and the log is that of whoever writes both."""
+    (path,) = (FIXTURES / parser / case).glob("input.*")
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    (tmp_path / "in.json").write_text(
+        "".join(json.dumps(merged(line, record_in(line))) + "\n" for line in lines)
+    )
+    (tmp_path / "alone.log").write_text(bare(lines))
+    with Gathered([str(tmp_path / "in.json")]) as sources:
+        (detected,), _ = detect_all(sources, ReadOptions())
+
+    assert detected.parser == parser
+    assert flows_in(tmp_path / "in.json") == flows_in(tmp_path / "alone.log") > 0
+
+
+def record_in(line):
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def flows_in(path):
+    return sum(text.startswith("FlowEvent") for _, _, text in read(path)[0])
+
+
 @pytest.mark.parametrize("mixed", [0, 1, 2])
 def test_a_second_format_in_one_file_of_a_rotation_is_read(tmp_path, mixed):
     """Whichever file has it; the others are only looked at by the parser of the first one."""

@@ -74,8 +74,14 @@ def test_a_byte_order_mark_hides_no_record(tmp_path, parser):
     [
         ["version srcaddr dstaddr action start", "5 10.0.1.28 203.0.113.7 REJECT 1767607200"],
         [LINES["hubble"][0].decode()],
-        ["  TIMESTAMP: Mar 17 14:09:41.852", "     SOURCE: shop/web:50110", "DESTINATION: shop/api:8080"]
-        + ["       TYPE: policy-verdict:none EGRESS", "    VERDICT: DENIED", "    SUMMARY: TCP Flags: SYN"],
+        [
+            "  TIMESTAMP: Mar 17 14:09:41.852",
+            "     SOURCE: shop/web:50110",
+            "DESTINATION: shop/api:8080",
+            "       TYPE: policy-verdict:none EGRESS",
+            "    VERDICT: DENIED",
+            "    SUMMARY: TCP Flags: SYN",
+        ],
     ],
 )
 def test_a_page_before_the_only_line_that_tells_the_format(tmp_path, lines):
