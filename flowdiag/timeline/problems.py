@@ -159,23 +159,29 @@ def make_problem(
 
 
 def _now(view: ReportEndpoint, ends: Iterable[Endpoint]) -> ReportEndpoint:
-    """An end as it can be tried: without pods that have ended, in which nothing runs and which nothing answers for."""
+    """An end as it can be tried: without pods that have ended, in which nothing runs and which nothing answers for.
+
+    Where records name pods and no addresses, it has an address that the pods have.
+    """
     over, left = set[tuple[str, str | None]](), set[tuple[str | None, str | None]]()
+    has = set[str]()
     for end in ends:
         pod = end.pod
+        if pod is not None and pod.live and not view.ips:
+            has.update(pod.ips[:1])
         if pod is not None and not pod.live:
             over.add((pod.name, end.ip))
         else:
             left.add((pod.name if pod is not None else end.name, end.ip))
     if not over:
-        return view
+        return replace(view, ips=(min(has),)) if has else view
     if not left and view.workload is not None and view.workload.kind not in _RESTARTED:
         return _NOBODY
     names, ips = ({pair[place] for pair in over} - {pair[place] for pair in left} for place in (0, 1))
     return replace(
         view,
         pods=tuple(name for name in view.pods if name not in names),
-        ips=tuple(ip for ip in view.ips if ip not in ips),
+        ips=tuple(ip for ip in view.ips if ip not in ips) or tuple(sorted(has)[:1]),
     )
 
 

@@ -402,6 +402,16 @@ def test_an_address_whose_pod_has_ended_is_not_asked():
     assert problem.verify[0].endswith(" 10.0.1.2 8080")
 
 
+def test_a_pod_that_is_known_by_name_is_asked_at_its_address():
+    """Whisker's flows have no addresses; the state has the pod's."""
+    run = replace(_run("db-0", "10.0.1.7", "Running", WorkloadRef("StatefulSet", "db")), ip=None)
+    (draft,) = group([refusal(pod("shop", "web"), run)])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.verify[0] == "kubectl -n shop exec deploy/web -- nc -zvw3 10.0.1.7 8080"
+    assert problem.destination.ips == ()
+
+
 @pytest.mark.parametrize(("names", "folded"), [(1, 1), (32, 32), (40, 1)])
 def test_a_names_addresses_stand_under_the_name_unless_names_are_many(names, folded):
     """Forty neighbours are one range, and so many names as they are called by; the outside world stays a bounded list."""
