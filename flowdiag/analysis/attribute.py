@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.intervals import interval_lengths
 from flowdiag.analysis.logged import Judged, Replayed, judge_logged
+from flowdiag.analysis.moments import Moments
 from flowdiag.analysis.options import Selection
-from flowdiag.analysis.replay import changes_of, epochs, replay, replay_undated
+from flowdiag.analysis.replay import changes_of, replay, replay_undated
 from flowdiag.analysis.select import selected_verdict
 from flowdiag.analysis.state import State
 from flowdiag.analysis.written_later import WrittenLater
@@ -56,8 +57,8 @@ def judged(logged: Sequence[Flow], state: State | None, selection: Selection) ->
 
     A verdict that was asked for may be the recorded one (``logged``) or the inferred one.
     """
-    boundaries = epochs(state.snapshot.policies) if state is not None else ()
-    all_of_them = judge_logged(logged, state, boundaries, replayable=[_replayable(flow) for flow in logged])
+    moments = Moments(state.snapshot if state is not None else None)
+    all_of_them = judge_logged(logged, state, moments, replayable=[_replayable(flow) for flow in logged])
 
     def asked(verdict: Verdict) -> bool:
         return selected_verdict(selection, Verdict.LOGGED, verdict)
@@ -85,7 +86,7 @@ def attribute(
         ip_block_pods: as the policies were compiled.
         replayed: flows that were held against the policies before (those that were only logged).
     """
-    boundaries = epochs(state.snapshot.policies) if state is not None else ()
+    moments = Moments(state.snapshot if state is not None else None)
     changed = state is not None and _changed_since(state)
     versions = state.snapshot.policies if state is not None else ()
     ends = sorted({one.valid_until for one in versions if one.valid_until is not None})
@@ -94,9 +95,9 @@ def attribute(
     unattributed: list[Flow] = []
     made = changes_of(state.snapshot.policies) if state is not None else {}
     later = WrittenLater(state.snapshot, state.policies, ip_block_pods) if state is not None else None
-    lengths = interval_lengths(flows) if boundaries else {}
+    lengths = interval_lengths(flows) if moments else {}
     parts = chain.from_iterable(
-        _parts(flow, state, boundaries, made, later, lengths.get(flow.distinct.parser, 0)) for flow in flows
+        _parts(flow, state, moments, made, later, lengths.get(flow.distinct.parser, 0)) for flow in flows
     )
     for part, decision, at in chain(parts, replayed):
         if _nowhere(part.src) and _nowhere(part.dst):
@@ -107,7 +108,7 @@ def attribute(
         finding = leading(case)
         if finding is not None:
             now = as_now(case)
-            if state is not None and (changed or now is not case or _before(at, boundaries)):
+            if state is not None and (changed or now is not case or _before(at, moments.of_policies)):
                 finding = _mended(finding, now, state)
             if state is not None and case.direction is not None and asks_for_isolation(case):
                 isolating = state.policies.isolating(case.enforcer, case.direction)
@@ -140,7 +141,7 @@ def attribute(
 def _parts(
     flow: Flow,
     state: State | None,
-    boundaries: Sequence[int],
+    moments: Moments,
     made: Mapping[PolicyRef, Sequence[int]],
     later: WrittenLater | None,
     interval: int,
@@ -170,7 +171,7 @@ def _parts(
 
     if flow.first is None:
         return [replay_undated(flow, made, evaluate)]
-    return replay(flow, boundaries, evaluate, interval)
+    return replay(flow, moments.of(flow), evaluate, interval)
 
 
 def _policies(flow: Flow, state: State) -> PolicySet:

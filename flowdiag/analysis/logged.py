@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowdiag.analysis.moments import Moments
 from flowdiag.analysis.replay import cut
 from flowdiag.analysis.state import State
 from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
@@ -53,14 +54,14 @@ class _Answer(Struct, frozen=True):
 
 
 def judge_logged(
-    flows: Iterable[Flow], state: State | None, boundaries: Sequence[int], *, replayable: Iterable[bool]
+    flows: Iterable[Flow], state: State | None, moments: Moments, *, replayable: Iterable[bool]
 ) -> Judged:
     """Work out what became of logged flows.
 
     Args:
         flows: flows with the verdict ``logged``, ends resolved.
         state: the policies; ``None`` where none were read.
-        boundaries: instants at which the set of valid policies changes.
+        moments: when what decides about them changed.
         replayable: per flow, whether policies decide about its ends at all.
     """
     judged = Judged(refused=[], allowed=[], unknown=[])
@@ -75,7 +76,7 @@ def judge_logged(
         if not able:
             judged.unknown.append((replace(flow, basis="neither end is a known pod or node"), None, None))
             continue
-        for part, moment, before in cut(flow, boundaries):
+        for part, moment, before in cut(flow, moments.of(flow)):
             _sort_in(judged, part, _answered(part, state, moment, before))
     return judged
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
-from flowdiag.analysis.replay import cut, epochs
+from flowdiag.analysis.moments import Moments
+from flowdiag.analysis.replay import cut
 from flowdiag.analysis.state import State
 from flowdiag.diagnose import Case, Context, leading
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -54,7 +55,7 @@ def against_policies(flows: Iterable[Flow], state: State, context: Context) -> I
         state: the policies.
         context: the run-wide indexes.
     """
-    boundaries = epochs(state.snapshot.policies)
+    moments = Moments(state.snapshot)
     for flow in flows:
         shape = flow.distinct
         if flow.direction is None or shape.verdict not in PASSED or shape.turned or flow.first is None:
@@ -63,6 +64,7 @@ def against_policies(flows: Iterable[Flow], state: State, context: Context) -> I
             continue
         if flow.src.pod is None and flow.dst.pod is None:
             continue
+        boundaries = moments.of(flow)
         if (
             _refusing(
                 state.policies.evaluate(

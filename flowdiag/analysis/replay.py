@@ -1,6 +1,6 @@
 """Replaying refused flows against the policies that held when they were refused.
 
-Policies change during an incident: a flow is cut at those instants (its epochs) and each part is
+Policies and labels change during an incident: a flow is cut at those instants (its epochs) and each part is
 evaluated once, never once per record.
 """
 
@@ -56,7 +56,7 @@ def replay(
 
     Args:
         flow: a refused flow.
-        boundaries: `epochs` of the policies.
+        boundaries: `epochs` of the policies, and when its ends' labels changed.
         evaluate: the decision on the flow's two ends at an instant.
         interval: how long after its moment a record's packets may be, nanoseconds.
 

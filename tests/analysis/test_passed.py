@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import record
+from test_past_versions import audit
 from test_rule_use import state
 
 from flowdiag.analysis import EvidenceOptions, StateOptions, analyze
@@ -81,6 +82,25 @@ def test_no_gap_around_a_change(tmp_path, created):
     lines = [passed(second) for second in (1, 20, 40)]
 
     assert gaps(analyzed(tmp_path, lines, [("data", "lock", LOCK)], created=created)) == []
+
+
+def test_no_gap_around_a_change_of_labels(tmp_path):
+    """Until then the namespace had the label that lets it in, and dataplanes lag behind a label as well."""
+    spaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": team}}}
+        for team in ("front", "shop")
+    ]
+    names = {"resource": "namespaces", "namespace": "shop", "name": "shop"}
+    changes = zip((-600, 30), spaces, strict=True)
+    (tmp_path / "audit.log").write_text(
+        "".join(audit(second, "update", **names, responseObject=space) for second, space in changes)
+    )
+    rule = {"from": [{"namespaceSelector": {"matchLabels": {"team": "front"}}}]}
+    lock = ("data", "lock", {**LOCK, "ingress": [rule]})
+
+    assert gaps(analyzed(tmp_path, [passed(second) for second in (1, 20, 40)], [lock])) == []
+    (gap,) = gaps(analyzed(tmp_path, [passed(second) for second in (1, 20, 60)], [lock]))
+    assert gap.count == 1
 
 
 def test_no_gap_where_allowed_traffic_was_not_read(tmp_path):

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 from small_cluster import CREATED, OBJECTS, at, listed, policy, refused, write
@@ -52,12 +54,12 @@ def labelled(team):
     }
 
 
-def blocked():
+def blocked(seconds=range(1, 8, 2)):
     """The refusals as a source tells them that knows no labels."""
     return "".join(
-        f"WARN: 2026/03/01 12:00:0{second}.100000 TCP connection from 10.0.0.5:4000{second} to 10.0.1.7:8080 "
-        "blocked by Weave NPC.\n"
-        for second in range(1, 8, 2)
+        f"WARN: 2026/03/01 12:00:{second:02d}.100000 TCP connection from 10.0.0.5:{40000 + second} to "
+        "10.0.1.7:8080 blocked by Weave NPC.\n"
+        for second in seconds
     )
 
 
@@ -168,6 +170,47 @@ def test_old_labels_of_a_namespace_decide_for_their_time(tmp_path):
     ((miss,),) = [rule.misses for rule in problem.nearest]
     assert (miss.condition, miss.wanted, miss.found) == ("namespace", "team=db", "team=dba")
     assert 'Namespace data updated by jane: labels["team"]: "dba" -> "db"' in [c.text for c in found.changes]
+
+
+@pytest.mark.parametrize("last", [28, 50])
+def test_refusals_before_and_after_a_change_of_labels_are_told_apart(tmp_path, last):
+    """An agent that lags behind, or one more refusal later, makes those before no refusals of what is allowed."""
+    selector = {"namespaceSelector": {"matchLabels": {"team": "db"}}}
+    needs = deny({**CLOSED, "egress": [{"to": [selector]}]})
+    log = audit(
+        -3600, "update", "namespaces", name="data", namespace="data", responseObject=labelled("dba")
+    ) + audit(25, "update", "namespaces", name="data", namespace="data", responseObject=labelled("db"))
+    records = blocked([*range(1, 24), last])
+    (problem,) = report(tmp_path, needs, log=log, namespace=labelled("db"), records=records).problems
+
+    assert (problem.code, problem.count) == ("FD202", 24)
+    assert any("(FD806)" in note for note in problem.notes) is (last == 50)
+
+
+def test_refusals_follow_the_policies_of_their_labels(tmp_path):
+    """One policy isolated the pod before its label was changed, and another does since."""
+    before, after = ({**OBJECTS[2]["metadata"]["labels"], "tier": tier} for tier in ("old", "new"))
+    pods = [
+        {**OBJECTS[2], "metadata": {**OBJECTS[2]["metadata"], "labels": each}} for each in (before, after)
+    ]
+    old, new = (
+        policy("shop", tier, {**CLOSED, "podSelector": {"matchLabels": {"tier": tier}}}, created=CREATED)
+        for tier in ("old", "new")
+    )
+    web = OBJECTS[2]["metadata"]["name"]
+    log = audit(-60, "update", "pods", name=web, responseObject=pods[0])
+    log += audit(25, "patch", "pods", name=web, responseObject=pods[1])
+    folder = write(
+        tmp_path,
+        state_json=listed(*OBJECTS[:2], pods[1], OBJECTS[3], old, new),
+        flows_log=blocked([*range(1, 24), *range(41, 60)]),
+        audit_log=log,
+    )
+    (problem,) = analyze([folder]).problems
+    (otherwise,) = problem.otherwise
+
+    assert ([ref.name for ref in problem.isolating], problem.count) == (["new"], 42)
+    assert ([ref.name for ref in otherwise.policies], otherwise.count) == (["old"], 23)
 
 
 def test_label_patches_at_request_level(tmp_path):
