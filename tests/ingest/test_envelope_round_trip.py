@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -125,6 +126,28 @@ def published(index: int, line: str) -> dict[str, Any]:
     }
 
 
+def subscribed(lines: list[str]) -> str:
+    """A batch of CloudWatch's for a subscriber, packed and as base64."""
+    found = [
+        {"id": str(i), "timestamp": (BEGIN + i * NS) // 10**6, "message": line}
+        for i, line in enumerate(lines)
+    ]
+    batch = {"messageType": "DATA_MESSAGE", "logGroup": "g", "logStream": "s", "logEvents": found}
+    return base64.b64encode(gzip.compress(json.dumps(batch).encode(), mtime=0)).decode()
+
+
+def kinesis(lines: list[str]) -> str:
+    read = [
+        {
+            "SequenceNumber": "495",
+            "ApproximateArrivalTimestamp": stamp(at),
+            "Data": subscribed(lines[at : at + 3]),
+        }
+        for at in range(0, len(lines), 3)
+    ]
+    return json.dumps({"Records": read, "NextShardIterator": "A", "MillisBehindLatest": 0}, indent=4)
+
+
 KUBERNETES = {"namespace_name": "kube-system", "pod_name": "agent-x2v4z", "container_name": "agent"}
 WRAPPERS: dict[str, Wrap] = {
     "cri": each(lambda index, line: f"{stamp(index)} stdout F {line}"),
@@ -191,6 +214,17 @@ WRAPPERS: dict[str, Wrap] = {
         {
             "events": [
                 {"logStreamName": "s", "timestamp": (BEGIN + i * NS) // 1_000_000, "message": line, "eventId": str(i)}
+                for i, line in enumerate(lines)
+            ]
+        },
+        indent=4,
+    ),
+    "cloudwatch-function": lambda lines: json.dumps({"awslogs": {"data": subscribed(lines)}}),
+    "kinesis": kinesis,
+    "sqs": lambda lines: json.dumps(
+        {
+            "Messages": [
+                {"MessageId": str(i), "Body": line, "Attributes": {"SentTimestamp": str((BEGIN + i * NS) // 10**6)}}
                 for i, line in enumerate(lines)
             ]
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from datetime import timedelta, timezone
 
@@ -1543,6 +1545,7 @@ def test_a_record_without_its_line_is_no_wrapper():
         assert [row.data for row in peel(line, layer)] == [line]
 
 
+MILLI = 1767607200_123000000
 FRAMES = [
     b"<134>1 2026-01-05T10:00:00Z n1 ovn 311 - - one",
     b"<134>1 2026-01-05T10:00:00Z n1 ovn 311 - - two",
@@ -1587,12 +1590,65 @@ def test_objects_behind_one_another_on_one_line():
     ]
     data = "".join(json.dumps(batch) for batch in batches).encode()
 
-    assert stack_of(data) == ("json-glued", "cloudwatch-lines")
-    rows = peel(data, "json-glued", "cloudwatch-lines")
+    assert stack_of(data) == ("json-glued", "cloudwatch-batches")
+    rows = peel(data, "json-glued", "cloudwatch-batches")
     assert [(row.line, row.data, row.at) for row in rows] == [
-        (n + 1, f'event {n}{m}: {{"a":1}}{{"b":2}}'.encode(), 1767607200_123000000)
+        (2 * n + m + 1, f'event {n}{"ab"[m]}: {{"a":1}}{{"b":2}}'.encode(), 1767607200_123000000)
         for n in range(3)
-        for m in "ab"
+        for m in range(2)
     ]
-    assert next_layer(json.dumps(batches[0]).encode()) == "cloudwatch-lines"
-    assert next_layer(json.dumps(batches[0]).encode() + b"\n" + data) == "cloudwatch-lines"
+    assert next_layer(json.dumps(batches[0]).encode()) == "cloudwatch-batches"
+    assert next_layer(json.dumps(batches[0]).encode() + b"\n" + data) == "cloudwatch-batches"
+
+
+PACKED = base64.b64encode(gzip.compress(b"one") + gzip.compress(b" two")).decode()
+AWS_EVENTS = {
+    "CloudWatch": ({"awslogs": {"data": PACKED}}, None),
+    "Kinesis": ({"Records": [{"kinesis": {"data": PACKED, "approximateArrivalTimestamp": 1767607200.123}}]}, MILLI),
+    "its CLI": (
+        {"Records": [{"SequenceNumber": "4", "ApproximateArrivalTimestamp": "2026-01-05T10:00:00.123000+00:00", "Data": PACKED}]},
+        MILLI,
+    ),
+    "Firehose": ({"invocationId": "i", "records": [{"recordId": "4", "approximateArrivalTimestamp": 1767607200123, "data": PACKED}]}, MILLI),
+    "Firehose over HTTP": ({"requestId": "r", "timestamp": 1767607200123, "records": [{"data": PACKED}]}, None),
+    "SQS": ({"Records": [{"messageId": "m", "body": "one two", "attributes": {"SentTimestamp": "1767607200123"}}]}, MILLI),
+    "its CLI's messages": ({"Messages": [{"MessageId": "m", "Body": "one two", "Attributes": {"SentTimestamp": "1767607200123"}}]}, MILLI),
+    "SNS": ({"Records": [{"Sns": {"Message": "one two", "Timestamp": "2026-01-05T10:00:00.123Z"}}]}, MILLI),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("sender", AWS_EVENTS)
+def test_events_of_functions_in_aws(sender, indent):
+    """What a stream carries is unpacked; one event, or several behind one another."""
+    event, at = AWS_EVENTS[sender]
+    data = json.dumps(event, indent=indent).encode() + b"\n"
+
+    for times in (1, 3):
+        assert next_layer(data * times) == "aws-events"
+        assert peel(data * times, "aws-events") == [Row(b"one two", n + 1, at) for n in range(times)]
+
+
+def test_an_event_that_was_cut_off_keeps_its_whole_records():
+    """And the rest, for a parser to name; a text that is not base64, or not of gzip after all, stays that."""
+    records = [{"SequenceNumber": "4", "Data": text} for text in (PACKED, "not base64", "H4sIAAAA", PACKED)]
+    data = json.dumps({"Records": records}).encode()[:-50]
+
+    rows = [row.data for row in peel(data, "aws-events")]
+    assert rows[:3] == [b"one two", b"not base64", b"H4sIAAAA"]
+    assert rows[3].startswith(b'{"SequenceNumber"')
+
+
+def test_an_audit_trail_of_aws_is_no_wrapper():
+    """Its Records hold neither data nor bodies."""
+    assert next_layer(json.dumps({"Records": [{"eventVersion": "1.08", "eventName": "x"}]}).encode()) is None
+
+
+def test_what_asks_whether_a_subscriber_is_there_is_no_record():
+    """CloudWatch sends it before the first batch."""
+    batch = {
+        "messageType": "CONTROL_MESSAGE",
+        "logEvents": [{"id": "", "timestamp": 1, "message": "CWL CONTROL MESSAGE"}],
+    }
+
+    assert peel(json.dumps(batch).encode(), "cloudwatch-batches") == []

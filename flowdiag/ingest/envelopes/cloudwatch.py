@@ -14,11 +14,12 @@ from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.header import Header
-from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
+from flowdiag.ingest.envelopes.json_lines import Batches, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import from_micros
 
 __all__ = [
+    "CloudWatchBatches",
     "CloudWatchEvents",
     "CloudWatchExport",
     "CloudWatchLines",
@@ -33,7 +34,13 @@ class _Event(Struct):
     #  "ingestionTime":1767607205000,"eventId":"3839"}   aws-cli 2.17
     message: str | None = None
     timestamp: int | None = None
-    events: list[_Event] | None = field(default=None, name="logEvents")
+
+
+class _Batch(Struct):
+    # {"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/aws/eks/c/cluster","logStream":"s","subscriptionFilters":["f"],
+    #  "logEvents":[{"id":"3839","timestamp":1767607200123,"message":"Node: ..."}]}
+    events: list[_Event] = field(name="logEvents")
+    kind: str | None = field(default=None, name="messageType")
 
 
 class _Events(Struct):
@@ -121,18 +128,30 @@ class CloudWatchExport(JsonLines[_Exported]):
 
 
 class CloudWatchLines(JsonLines[_Event]):
-    """One event per line, or one subscription batch (``logEvents``) per line."""
+    """One event per line."""
 
     name = "cloudwatch-lines"
     marks = (b'"message"', b'"timestamp"')
-    any_marks = (b'"logEvents"', b'"ingestionTime"', b'"logStreamName"', b'"eventId"')
+    any_marks = (b'"ingestionTime"', b'"logStreamName"', b'"eventId"')
     shape = _Event
 
     def unwrap(self, record: _Event, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
-        if record.events is not None:
-            return (inner for event in record.events for inner in _rows(event, row))
         return None if record.message is None else _rows(record, row)
+
+
+class CloudWatchBatches(Batches[_Batch]):
+    """What a subscription delivers: a batch of events per line; that the destination is there it asks with one of its own."""
+
+    name = "cloudwatch-batches"
+    marks = (b'"logEvents"', b'"message"')
+    shape = _Batch
+
+    def unwrap(self, record: _Batch, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if record.kind == "CONTROL_MESSAGE":
+            return iter(())
+        return (inner for event in record.events for inner in _rows(event, self.counted(row)))
 
 
 class CloudWatchTail(Header):

@@ -7,8 +7,6 @@ the table that a BigQuery subscription fills).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 from typing import TypeVar
@@ -18,6 +16,7 @@ from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
+from flowdiag.ingest.envelopes.packed import unpacked
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.model.time import from_micros
 
@@ -52,22 +51,12 @@ def _text(raw: Raw) -> str | None:
     return msgspec.json.decode(value, type=str) if value.startswith(b'"') else None
 
 
-def _unpacked(text: str) -> str | bytes:
-    """What base64 hides, where a text is that; a log's line has blanks, and is none."""
-    try:
-        data = base64.b64decode(text, validate=True)
-        data.decode("utf-8")
-    except (binascii.Error, UnicodeError, ValueError):
-        return text
-    return data or text
-
-
 def _inside(raw: Raw, row: Row) -> Iterator[Row] | None:
     """A record that is an object, a text, or base64 of one of these."""
     if bytes(raw).startswith(b"{"):
         return iter((row._replace(data=one_line(raw)),))
     text = _text(raw)
-    return None if text is None else text_rows(_unpacked(text), row)
+    return None if text is None else text_rows(unpacked(text), row)
 
 
 def _decoded(line: bytes, decoder: msgspec.json.Decoder[_Found]) -> _Found | None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from flowdiag.ingest.envelopes.aws_events import AwsEvents
 from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow
 from flowdiag.ingest.envelopes.azure_records import AzureRecords
 from flowdiag.ingest.envelopes.clickhouse import ClickHouse
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
+    CloudWatchBatches,
     CloudWatchEvents,
     CloudWatchExport,
     CloudWatchLines,
@@ -83,6 +85,7 @@ _ORDER: tuple[type[Layer], ...] = (
     CloudWatchEvents,
     CloudWatchQuery,
     AzureTables,
+    AwsEvents,
     AzureRecords,
     DatadogSearch,
     JsonArray,
@@ -114,6 +117,7 @@ _ORDER: tuple[type[Layer], ...] = (
     SternJson,
     CloudLogging,
     CloudWatchExport,
+    CloudWatchBatches,
     CloudWatchLines,
     ElasticHits,
     AzureRow,
