@@ -32,6 +32,7 @@ __all__ = [
     "labels_asked_for",
     "peers",
     "policy_at",
+    "policy_now",
     "port_texts",
     "rule_at",
     "selected_labels",
@@ -129,6 +130,12 @@ def policy_at(case: Case, ref: PolicyRef) -> PolicyObject | None:
         )
     ]
     found = holding or list(versions)
+    return found[0] if len(found) == 1 else None
+
+
+def policy_now(case: Case, ref: PolicyRef) -> PolicyObject | None:
+    """Give the object of a policy that a change made now would meet; the only one, or ``None``."""
+    found = [one for one in case.context.policy(ref) if one.valid_until is None]
     return found[0] if len(found) == 1 else None
 
 

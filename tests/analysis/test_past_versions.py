@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -107,6 +108,24 @@ def test_a_spec_that_was_mended_since_explains_the_refusals_before(tmp_path):
     assert [change.what for change in problem.changes] == ["egress: absent -> [{}]"]
     assert "NetworkPolicy shop/deny updated by jane: egress: absent -> [{}]" in [
         c.text for c in found.changes
+    ]
+
+
+def test_a_change_is_made_to_the_policy_as_it_is_now(tmp_path):
+    """It had no rules when it refused, and has one since that is of no use either."""
+    rule = {
+        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}],
+        "ports": [{"port": 9090, "protocol": "TCP"}],
+    }
+    old, new = deny(CLOSED), deny({**CLOSED, "egress": [rule]}, generation=2)
+    log = audit(-3600, "create", responseObject=old) + audit(25, "patch", responseObject=new)
+    (problem,) = report(tmp_path, new, log=log).problems
+    (manifest,) = problem.counterfactual.manifests
+
+    assert problem.counterfactual.summary == "Allow 8080/TCP in NetworkPolicy shop/deny egress[0]."
+    assert problem.counterfactual.proved
+    assert yaml.safe_load(manifest)["spec"]["egress"] == [
+        {**rule, "ports": [*rule["ports"], {"protocol": "TCP", "port": 8080}]}
     ]
 
 

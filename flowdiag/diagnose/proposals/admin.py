@@ -14,7 +14,7 @@ from typing import Any
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
-from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
@@ -52,7 +52,7 @@ def admin_edits(
     case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
 ) -> Iterator[Edit]:
     """Yield edits of one rule that missed in one condition, smallest first."""
-    policy = policy_at(case, rule.policy)
+    policy = policy_now(case, rule.policy)
     step = _STEPS.fullmatch(rule.rule)
     if policy is None or step is None:
         return

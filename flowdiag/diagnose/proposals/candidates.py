@@ -25,7 +25,7 @@ from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.own_policy import own_policy
 from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
-from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.spec import policy_now
 from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
@@ -160,7 +160,7 @@ def _as_isolated(case: Case, decision: EndDecision, pod: Pod) -> dict[str, str]:
     """Labels of the pod by which the policies that isolate it select it."""
     keys: set[str] = set()
     for ref in decision.isolated_by:
-        policy = policy_at(case, ref)
+        policy = policy_now(case, ref)
         selector = (
             policy.spec.get("podSelector") if policy is not None and ref.group == KUBERNETES_GROUP else None
         )

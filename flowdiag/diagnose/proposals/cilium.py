@@ -16,7 +16,7 @@ from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.namespaces import means_a_namespace
 from flowdiag.diagnose.proposals.ports import ports_text, protocols
 from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, respelt, single_range, with_key
-from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
@@ -62,7 +62,7 @@ def cilium_edits(
     case: Case, direction: Direction, rule: NearestRule, condition: Condition, peer: Endpoint
 ) -> Iterator[Edit]:
     """Yield edits of one rule that missed in one condition, smallest first."""
-    policy = policy_at(case, rule.policy)
+    policy = policy_now(case, rule.policy)
     step = _STEPS.fullmatch(rule.rule)
     if policy is None or step is None or policy.spec_index is not None:
         return

@@ -15,7 +15,7 @@ from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.own_policy import DNS_NAME, free_name
 from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.proposal import Proposal
-from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import policy_text
 from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.event import Direction
@@ -44,7 +44,7 @@ def lookups_everywhere(first: Proposal, others: Sequence[Case], given: AbstractS
     if len(spaces) < 2 or case.end is None or not all(map(answers_lookups, (case, *others))):
         return None
     ref = next((ref for ref in case.isolating if ref.namespace is None), None)
-    closing = policy_at(case, ref) if ref is not None else None
+    closing = policy_now(case, ref) if ref is not None else None
     new = None if closing is None else _like(closing, edit.new, case)
     if closing is None or new is None:
         return None

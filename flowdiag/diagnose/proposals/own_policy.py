@@ -17,7 +17,7 @@ from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP, kubernetes_peer
 from flowdiag.diagnose.proposals.merged import opening_text
 from flowdiag.diagnose.proposals.ports import answers_lookups, protocols
-from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint
@@ -68,7 +68,7 @@ def own_policy(
     )
     subject = None
     if direction is Direction.EGRESS and answers_lookups(case):
-        written = policy_at(case, isolating) if isolating is not None else None
+        written = policy_now(case, isolating) if isolating is not None else None
         if written is not None and written.ref.namespace is not None:
             subject = written.spec
             opening = replace(opening, name=DNS_NAME)
@@ -155,7 +155,7 @@ def _calico_policy(
     case: Case,
 ) -> PolicyObject | None:
     """It stands in the tier of the policy that isolates: the ends of earlier tiers deny what it would allow."""
-    written = policy_at(case, isolating)
+    written = policy_now(case, isolating)
     selector = calico_selector(opening.labels) if subject is None else str(subject.get("selector") or "all()")
     if entry is None or selector is None or written is None:
         return None
