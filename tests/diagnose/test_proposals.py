@@ -580,6 +580,21 @@ def test_a_rule_for_everybody_is_not_widened_for_one_pod():
     assert finding.counterfactual.summary == "Allow 6379/TCP in NetworkPolicy shop/web egress[0]."
 
 
+def test_metrics_are_not_opened_to_everybody():
+    """A rule without peers that lacks the metrics port is no mistake: the scraper gets one of its own."""
+    rule = {"podSelector": {"matchLabels": {"app": "api"}}, "ingress": [{"ports": [{"port": 8080}]}]}
+    spec = CASES["FD306-fires_scrape"]
+    spec = {**spec, "state": {**spec["state"], "policies": {"shop/api": rule}}}
+    case, policies, _, _ = proposal_of(spec)
+    (finding,) = attach([(case, diagnose(case)[0])], policies)
+
+    assert finding.code == "FD306"
+    assert finding.counterfactual.also_allows == ()
+    assert finding.counterfactual.summary == (
+        "Add NetworkPolicy shop/allow-api-from-prometheus to let shop/api be reached by monitoring/prometheus."
+    )
+
+
 def test_a_selector_that_means_a_network_set_stays():
     """Its addresses stand in no proof, so the caller gets a rule of its own and the set keeps the one it has."""
     partners = {

@@ -44,7 +44,7 @@ _MENDED = frozenset(
 only hide what is wrong, or open what is better closed."""
 
 
-_NO_MISTAKE = frozenset({"FD101", "FD102"})
+_NO_MISTAKE = frozenset({"FD101", "FD102", "FD306"})
 """Diagnoses that find no rule mistaken: somebody more is to be let in."""
 
 
