@@ -8,6 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from flowdiag.model.event import L7
+from flowdiag.model.masking import masked
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ReportEndpoint
 
@@ -30,6 +32,8 @@ _RESOURCES = {
     ("policy.networking.k8s.io", "ClusterNetworkPolicy"): "clusternetworkpolicy",
 }
 _MAX_POLICIES = 3
+_MAX_URL = 200
+"""Longer ones are not put into a command: cut, they would ask for something else."""
 
 
 def confirm_commands(
@@ -41,6 +45,7 @@ def confirm_commands(
     *,
     address: str | None = None,
     service: str | None = None,
+    l7: L7 | None = None,
 ) -> tuple[str, ...]:
     """What to run: the connection from inside the source, then the policies that isolate.
 
@@ -52,12 +57,16 @@ def confirm_commands(
         policies: that isolate.
         address: what the records have for the destination, where its own addresses are not known (a Service's).
         service: what to ask in place of the destination, on whose own addresses nobody listens on that port.
+        l7: the request that a proxy refused: the connection itself passes, so that to open one proves nothing.
     """
     commands = []
     target = service or _target(destination) or address
     pod = _exec_target(source)
     if pod is not None and target is not None:
-        probe = _probe(target, destination, protocol, port)
+        if l7 is None or l7.kind == "dns":
+            probe = _probe(target, destination, protocol, port)
+        else:
+            probe = _request(l7, target, port)
         if probe is not None:
             commands.append(f"kubectl -n {_q(source.namespace or 'default')} exec {pod} -- {probe}")
             if source.pods:
@@ -105,6 +114,17 @@ def _probe(target: str, end: ReportEndpoint, protocol: str | None, port: int | N
     if protocol == "UDP":
         return f"nc -zuvw3 {_q(target)} {port}"
     return None
+
+
+def _request(l7: L7, target: str, port: int | None) -> str | None:
+    """Ask as was asked, to see the answer's status; without what may be secret, and only where it is HTTP."""
+    url = masked(l7.url or "").partition("?")[0]
+    if l7.kind != "http" or not l7.method or not url or len(url) > _MAX_URL:
+        return None
+    if url.startswith("/"):
+        host = f"[{target}]" if ":" in target else target
+        url = f"http://{host}{f':{port}' if port is not None else ''}{url}"
+    return f"curl -sSI {_q(url)}" if l7.method == "HEAD" else f"curl -sSi -X {_q(l7.method)} {_q(url)}"
 
 
 def _q(text: str) -> str:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from flowdiag.cluster.index import target_ports
 from flowdiag.model.endpoint import Endpoint
-from flowdiag.model.event import PolicyHit
+from flowdiag.model.event import L7, PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.masking import masked
 from flowdiag.model.policy import DecidedBy, NearestRule, PolicyRef
@@ -148,6 +148,7 @@ def make_problem(
             _to_look_at(finding),
             address=_asked(lead),
             service=_untranslated(lead),
+            l7=_request(lead, finding),
         ),
         references=finding.references,
         notes=(
@@ -203,6 +204,12 @@ def _untranslated(lead: ConnectionDraft) -> str | None:
             return None
         found.add(f"{service.name}.{service.namespace}")
     return min(found, default=None)
+
+
+def _request(lead: ConnectionDraft, finding: Finding) -> L7 | None:
+    """What a proxy refused; of several requests the one that the finding speaks of."""
+    found = [(r.finding.summary, r.flow.distinct.l7) for r in lead.refusals if r.flow.distinct.l7 is not None]
+    return next((l7 for said, l7 in found if said == finding.summary), found[0][1] if found else None)
 
 
 def _asked(lead: ConnectionDraft) -> str | None:

@@ -44,7 +44,7 @@ def ports_text(draft: ProblemDraft) -> str:
 
 def _names(keys: list[EndKey], lead: EndKey) -> str:
     if len(keys) == 1:
-        return end_name(keys[0])
+        return _name(keys[0])
     namespaces = sorted({key[1] for key in keys if key[1]})
     kinds = {key[0] for key in keys}
     word = "workloads" if kinds == {"pod"} else "outside ranges" if kinds <= {"external"} else "ends"
@@ -52,7 +52,7 @@ def _names(keys: list[EndKey], lead: EndKey) -> str:
         return f"nodes {keys[0][3]} and {keys[1][3]}" if len(keys) == 2 else f"{len(keys)} nodes"
     if len(keys) == 2:
         other = next(key for key in keys if key != lead)
-        return f"{end_name(lead)} and {end_name(other)}"
+        return f"{_name(lead)} and {_name(other)}"
     where = (
         f" in {namespaces[0]}"
         if len(namespaces) == 1
@@ -61,6 +61,12 @@ def _names(keys: list[EndKey], lead: EndKey) -> str:
         else ""
     )
     return f"{len(keys)} {word}{where}"
+
+
+def _name(key: EndKey) -> str:
+    """An end; of a range that stands for the addresses seen in it, that it is these: others of it may well pass."""
+    name = end_name(key)
+    return f"addresses of {name}" if key[0] == "external" and "/" in key[3] else name
 
 
 def _ports(services: list[tuple[int | None, str, str]], connections: list[ConnectionDraft]) -> str:

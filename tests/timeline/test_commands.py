@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowdiag.model.event import WorkloadRef
+from flowdiag.model.event import L7, WorkloadRef
 from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ReportEndpoint
 from flowdiag.timeline.commands import confirm_commands
@@ -84,6 +84,32 @@ def test_a_name_that_is_shell_stays_a_name():
         "10.0.0.5",
         "5432",
     ]
+
+
+@pytest.mark.parametrize(
+    ("l7", "asked"),
+    [
+        (
+            L7(kind="http", method="POST", url="http://api:8080/v1/orders"),
+            ["curl -sSi -X POST http://api:8080/v1/orders"],
+        ),
+        (L7(kind="http", method="HEAD", url="/status"), ["curl -sSI http://10.0.0.5:8080/status"]),
+        (L7(kind="http", method="GET", url=f"/?token={EVIL}"), ["curl -sSi -X GET http://10.0.0.5:8080/"]),
+        (
+            L7(kind="http", method=EVIL, url="/a b"),
+            [f"curl -sSi -X {shlex.quote(EVIL)} 'http://10.0.0.5:8080/a b'"],
+        ),
+        (L7(kind="http", method="GET", url="/" + "a" * 300), []),
+        (L7(kind="http"), []),
+        (L7(kind="kafka"), []),
+        (L7(kind="dns", query="a.example"), ["nc -zvw3 10.0.0.5 8080"]),
+    ],
+)
+def test_a_refused_request_is_asked_again(l7, asked):
+    """The proxy lets every connection be opened, so that netcat would call it fine."""
+    commands = confirm_commands(end("web", "shop"), end("api", "shop"), "TCP", 8080, (), l7=l7)
+
+    assert [text.partition(" -- ")[2] for text in commands] == 2 * asked
 
 
 @pytest.mark.parametrize(("shape", "asked"), [(("TCP", 80), "nc -zvw3 10.96.0.10 80"), (("UDP", 53), "nslookup kubernetes.default.svc.cluster.local 10.96.0.10")])  # fmt: skip

@@ -314,6 +314,15 @@ def test_lookups_tried_elsewhere_are_consequences_of_refused_dns():
     assert {("FD101", 53, "FD401")} == codes
 
 
+def test_a_title_does_not_say_that_all_of_a_range_is_refused():
+    """A range stands for the addresses that were seen in it; a rule may well allow others."""
+    (draft,) = group([refusal(outside(f"203.0.113.{i}"), pod("b", "api")) for i in range(50, 60)])
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.title.startswith("addresses of 203.0.113.0/24 ")
+    assert problem.source.name == "203.0.113.0/24"
+
+
 def test_a_title_is_not_a_format_string():
     """Braces in a name stay braces."""
     (draft,) = group([refusal(pod("a", "{destination}"), pod("b", "api"))])
