@@ -16,6 +16,7 @@ from flowdiag.parserkit.block import Block
 
 AT = "2026-01-05T10:00:00.123456789Z"
 NS = parse_rfc3339(AT)
+MILLI = 1767607200_123000000
 
 
 def peel(data: bytes, *stack: str, first_line: int = 1, context: ParseContext | None = None) -> list[Row]:
@@ -1122,6 +1123,10 @@ TABLES = [
         b'"TimeGenerated [UTC]",PodName,LogMessage\n"1/5/2026, 12:00:00.123 PM",p,x\n',
         [Row(b"x", 2, parse_rfc3339("2026-01-05T12:00:00.123Z"), pod="p")],
     ),
+    # CloudWatch's console, a stream's events; Athena's answer for a log group; Sumo Logic
+    (b"timestamp,message\n1767607200123,x\n", [Row(b"x", 2, MILLI)]),
+    (b'"log_stream","time","message"\n"s","1767607200123","x ""y"""\n', [Row(b'x "y"', 2, MILLI)]),
+    (b'"_messagetimems","_sourcehost","_raw"\n"1767607200123","n1","x"\n', [Row(b"x", 2, MILLI, "n1")]),
     # one message of two lines, a row that is cut off
     (
         b'_time,_raw\n2026-01-05T10:00:00Z,"a\nb"\n2026-01-05T10:00:01Z,"c\n',
@@ -1135,7 +1140,9 @@ TABLES = [
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"), TABLES, ids=["splunk", "outputcsv", "kibana", "grafana", "azure", "portal", "cut"]
+    ("data", "expected"),
+    TABLES,
+    ids=["splunk", "outputcsv", "kibana", "grafana", "azure", "portal", "console", "athena", "sumo", "cut"],
 )
 def test_exported_tables(data, expected):
     """What search tools export: the message is peeled, with its time and where it came from."""
@@ -1545,7 +1552,6 @@ def test_a_record_without_its_line_is_no_wrapper():
         assert [row.data for row in peel(line, layer)] == [line]
 
 
-MILLI = 1767607200_123000000
 FRAMES = [
     b"<134>1 2026-01-05T10:00:00Z n1 ovn 311 - - one",
     b"<134>1 2026-01-05T10:00:00Z n1 ovn 311 - - two",

@@ -1,6 +1,8 @@
 """Logs exported as a table (CSV): one row a message or a record of named fields, told by its header row.
 
-Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), Splunk's ``outputcsv`` and search export
+Sources: CloudWatch Logs Insights' export (``@timestamp``, ``@message``), the console's of a stream (``timestamp`` in
+milliseconds, ``message``), Athena's answer for a log group (``log_stream``, ``time``, ``message``), Sumo Logic's
+(``_messagetimems``, ``_raw``), Splunk's ``outputcsv`` and search export
 (``_time``, ``_raw``, ``host``), Kibana's CSV report of a saved search (``@timestamp``, ``message``), Grafana
 Explore's (``Time``, ``Line``, ``tsNs``), Azure Log Analytics' (``TimeGenerated [UTC]``, ``LogMessage``), Datadog's (``Date``, ``Content``).
 Kibana's report of records (a flow index) has ``@timestamp``, no message, and a column a field, dots in its name:
@@ -20,14 +22,17 @@ import msgspec
 
 from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows, holds_traffic_rows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
-from flowdiag.model.time import NS, from_datetime, from_epoch, from_nanos
+from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, from_nanos
 from flowdiag.parserkit import MONTHS, ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["CsvTable"]
 
 _MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry", "log_s", "Content")
-_TIMES = ("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated", "Date")
+_TIMES = (
+    *("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated", "Date"),
+    *("time", "_messagetimems", "_messagetime"),
+)
 _DEEPEST = 12
 _FEW = 3
 """Columns that are no record yet."""
@@ -36,6 +41,7 @@ _UTC = ("@timestamp", "TimeGenerated [UTC]", "TimeGenerated")
 _PLACES: dict[str, tuple[str, ...]] = {
     "node": (
         "host",
+        "_sourcehost",
         "hostname",
         "Host",
         "kubernetes.host",
@@ -53,7 +59,8 @@ _KIBANA = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}) @ (\d\d):(\d\d):(\d\d)
 # "1/5/2026, 10:00:00.123 AM"   Azure's portal, in UTC; upper case is written where the month comes first alone
 _PORTAL = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}), (\d{1,2}):(\d\d):(\d\d)(?:\.(\d{1,7}))? ([AP])M")
 # "1767607200.123", "1767607200"  Splunk with an unformatted _time;   "1767607200123456789"  Grafana's tsNs
-_EPOCH = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?|(\d{19})")
+# "1767607200123"   CloudWatch's console, Athena, Sumo Logic
+_EPOCH = re.compile(r"(\d{9,10})(?:\.(\d{1,9}))?|(\d{19})|(\d{13})")
 
 
 class CsvTable(Layer):
@@ -143,6 +150,8 @@ class CsvTable(Layer):
         if epoch is not None:
             if epoch[3] is not None:
                 return from_nanos(epoch[3])
+            if epoch[4] is not None:
+                return from_micros(int(epoch[4]) * 1_000)
             return from_epoch(int(epoch[1]), int((epoch[2] or "").ljust(9, "0")))
         kibana = _KIBANA.fullmatch(text)
         if kibana is not None:
