@@ -28,6 +28,7 @@ from flowdiag.ingest.envelopes import (
     longest_line,
     next_layer,
 )
+from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.nuls import without_nuls
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.own_reports import is_own_report
@@ -44,10 +45,11 @@ _PEEL_MARGIN = 0.05
 """How much less sure a parser may be of the peeled head than of the wrapped one for both to be as good: a
 parser that searches inside lines likes both alike, and only the peeled form has node and outer time."""
 _MIXED_MARGIN = 0.3
-"""And for peeling to be right still: objects around another program's lines hide from it that it shares the log."""
+"""And for taking an object off to be right still: around each line it hides from a parser that it shares the log."""
 _STATE_MARGIN = 0.1
 _DEEPER = 4 * HEAD_BYTES
 """Bytes inside a document that are looked at for a wrapper around each of its lines."""
+_OBJECTS = frozenset(name for name, layer in LAYERS.items() if issubclass(layer, JsonLines))
 _ELEMENTS = frozenset(name for name in LAYERS if is_document((name,)) or name == "json-pretty")
 
 
@@ -233,7 +235,8 @@ def _scores(
         best = Score(parser.name, -1.0, ())
         for stack, head in heads:
             score = sniffed(parser, head, faults)
-            alike, mixed = (0.0, 0.0) if not stack or parser.document else (_PEEL_MARGIN, _MIXED_MARGIN)
+            alike = 0.0 if not stack or parser.document else _PEEL_MARGIN
+            mixed = _MIXED_MARGIN if alike and stack[-1] in _OBJECTS else alike
             if score > best.score or (stack and score > SURE and score >= best.score - mixed):
                 best = Score(
                     parser.name, score if score < best.score - alike else max(score, best.score), stack
