@@ -329,6 +329,44 @@ WRAPPERS: dict[str, Wrap] = {
     "splunk": as_json(
         lambda index, line: {"preview": False, "offset": index, "result": {"_time": stamp(index), "_raw": line}}
     ),
+    "splunk-api": lambda lines: json.dumps(
+        {
+            "preview": False,
+            "init_offset": 0,
+            "messages": [],
+            "fields": [{"name": "_raw"}],
+            "results": [{"_time": stamp(i), "_raw": line, "host": "node-1"} for i, line in enumerate(lines)],
+        }
+    ),
+    "splunk-rows": lambda lines: json.dumps(
+        {"preview": False, "fields": ["_time", "_raw"], "rows": [[stamp(i), line] for i, line in enumerate(lines)]}
+    ),
+    "splunk-collector": as_json(
+        lambda index, line: {
+            "time": BEGIN / NS + index,
+            "sourcetype": "kube",
+            "event": {"log": line, "stream": "stdout"},
+        }
+    ),
+    "sns": as_json(lambda index, line: {"Type": "Notification", "Message": line, "Timestamp": stamp(index)}),
+    "azure-resource-logs": lambda lines: json.dumps(
+        {
+            "records": [
+                {
+                    "time": stamp(i),
+                    "category": "guard",
+                    "properties": {"log": line + "\n", "stream": "stdout", "pod": "agent-x2v4z"},
+                }
+                for i, line in enumerate(lines)
+            ]
+        }
+    ),
+    "fluent-bit-file": each(lambda index, line: f"kube.a: [{BEGIN // NS + index}.5, {json.dumps({'log': line})}]"),
+    "fluent-bit-file-2.1": each(
+        lambda index, line: f"kube.a: [[{BEGIN // NS + index}.5, {{}}], {json.dumps({'log': line})}]"
+    ),
+    "docker-trimmed": as_json(lambda index, line: {"log": line, "stream": "stdout", "time": stamp(index)}),
+    "journal-monotonic": each(lambda index, line: f"[{index + 12:5}.123456] node-1 agent[311]: {line}"),
     "compose": each(lambda _, line: f"agent-1  | {line}"),
     "kubetail": each(lambda _, line: f"[agent-x2v4z] {line}"),
     "kail": each(lambda _, line: f"kube-system/agent-x2v4z[agent]: {line}"),

@@ -1623,6 +1623,73 @@ AWS_EVENTS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("line", "layer", "expected"),
+    [
+        (
+            {"preview": False, "results": [{"_time": "1767607200.123", "_raw": "x", "host": "n1"}]},
+            "splunk-results",
+            Row(b"x", 1, MILLI, "n1"),
+        ),
+        (
+            {"preview": False, "fields": ["_raw", "_time"], "rows": [["x", "2026-01-05T10:00:00.123+00:00"]]},
+            "splunk-results",
+            Row(b"x", 1, MILLI),
+        ),
+        (
+            {
+                "time": "2026-01-05T10:00:00.123Z",
+                "category": "guard",
+                "properties": {"log": "x\n", "pod": "p"},
+            },
+            "azure-resource-log",
+            Row(b"x", 1, MILLI, pod="p"),
+        ),
+        (
+            {"Type": "Notification", "Message": "x", "Timestamp": "2026-01-05T10:00:00.123Z"},
+            "json-message",
+            Row(b"x", 1, MILLI),
+        ),
+    ],
+)
+def test_answers_and_notices_with_their_time(line, layer, expected):
+    """What stands around a line says when and where it was written."""
+    data = json.dumps(line).encode() + b"\n"
+
+    assert next_layer(data) == layer
+    assert peel(data, layer) == [expected]
+
+
+def test_lines_of_fluent_bit_s_output_file():
+    """Its time in seconds; other lines stay."""
+    data = b'kube.a: [1767607200.123000000, {"log":"x"}]\nkube.a: [[1767607200.123, {"a":"b"}], {"log":"[y]"}]\nz: [1, 2]\n'
+
+    assert next_layer(data) == "fluent-bit-file"
+    assert peel(data, "fluent-bit-file") == [
+        Row(b'{"log":"x"}', 1, MILLI),
+        Row(b'{"log":"[y]"}', 2, MILLI),
+        Row(b"z: [1, 2]", 3),
+    ]
+
+
+def test_the_journal_s_monotonic_time_is_no_moment():
+    """The host is known; a kernel's line of dmesg keeps the prefix of its rule."""
+    line = b"[   12.345678] node-1 kernel: calico-packet: IN=eth0"
+
+    assert next_layer(line) == "journal-monotonic"
+    assert peel(line, "journal-monotonic") == [Row(b"calico-packet: IN=eth0", 1, node="node-1")]
+    assert next_layer(b"[   12.345678] DROP input: IN=eth0 OUT=") is None
+
+
+def test_docker_s_lines_whose_newlines_were_taken_away_are_no_parts():
+    """Unless one of them still has its newline."""
+    trimmed = [json.dumps({"log": text, "stream": "stdout", "time": AT}).encode() for text in "ab"]
+    whole = json.dumps({"log": "c\n", "stream": "stdout", "time": AT}).encode()
+
+    assert [row.data for row in peel(b"\n".join(trimmed), "docker-json")] == [b"a", b"b"]
+    assert [row.data for row in peel(b"\n".join([*trimmed, whole]), "docker-json")] == [b"abc"]
+
+
 @pytest.mark.parametrize("indent", [None, 4])
 @pytest.mark.parametrize("sender", AWS_EVENTS)
 def test_events_of_functions_in_aws(sender, indent):

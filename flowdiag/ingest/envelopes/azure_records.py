@@ -1,4 +1,4 @@
-"""Azure Monitor's records in one document: flow logs in a storage account (``PT1H.json``), a message of an event hub.
+"""Azure Monitor's records: flow logs in a storage account (``PT1H.json``), a message of an event hub, AKS' control plane.
 
 Source: Azure Monitor's resource log schema, ``{"records": [{"time": ..., "category": ...}]}``.  Each record becomes a line; of a
 document that was cut off, the whole ones are read.
@@ -13,16 +13,44 @@ import msgspec
 from msgspec import Raw, Struct
 
 from flowdiag.ingest.envelopes.documents import Document, salvaged
-from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
-from flowdiag.ingest.envelopes.rows import Row
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
+from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.parserkit import ParseContext
 
-__all__ = ["AzureRecords"]
+__all__ = ["AzureRecords", "AzureResourceLog"]
 
 
 class _Records(Struct):
     # {"records":[{"time":"2026-01-05T10:00:52.5625085Z","category":"FlowLogFlowEvent","flowRecords":{...}}]}   flow log, version 4
     records: list[Raw]
+
+
+class _Properties(Struct):
+    log: str | None = None
+    pod: str | None = None
+
+
+class _Resource(Struct):
+    # {"time":"2026-01-05T10:00:00.1234567Z","category":"kube-audit","resourceId":"/SUBSCRIPTIONS/...","properties":{"log":"{...}\n",
+    #  "stream":"stdout","pod":"kube-apiserver-7d9c4b5f6-x2k8p"}}       AKS' control plane, 2024
+    properties: _Properties
+    time: str | None = None
+
+
+class AzureResourceLog(JsonLines[_Resource]):
+    """A line of a program of AKS' control plane, as diagnostic settings store it."""
+
+    name = "azure-resource-log"
+    marks = (b'"properties"', b'"category"', b'"log"')
+    shape = _Resource
+
+    def unwrap(self, record: _Resource, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        if record.properties.log is None:
+            return None
+        at = instant(record.time)
+        row = row._replace(at=row.at if at is None else at, pod=record.properties.pod or row.pod)
+        return text_rows(record.properties.log, row)
 
 
 class AzureRecords(Document):

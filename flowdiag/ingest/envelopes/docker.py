@@ -5,17 +5,23 @@ Source: moby ``daemon/logger/jsonfilelog/jsonlog``; lines over 16 KiB come in pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
 from msgspec import Struct, field
 
-from flowdiag.ingest.envelopes.json_lines import JsonLines
+from flowdiag.ingest.envelopes.fitting import fitting
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, rows_from, text_rows
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["DockerJson"]
+
+
+_SHORTEST_PART = 4096
+"""Characters; of 16 KiB there are at least so many."""
 
 
 class _Line(Struct):
@@ -41,15 +47,29 @@ class DockerJson(JsonLines[_Line]):
     marks = (b'"log":', b'"time":')
     any_marks = (b'"stream":"stdout"', b'"stream":"stderr"', b'"stream": "std')
     shape = _Line
+    _NEWLINE = re.compile(rb'\\n"\s{0,4}[,}]')
 
     @classmethod
     def _marked(cls, line: bytes) -> bool:
         # A collector that adds metadata has taken the newline away.  Inside a log text the quotes would be escaped.
-        return super()._marked(line) and b'"kubernetes":' not in line
+        if not super()._marked(line) or b'"kubernetes":' in line:
+            return False
+        # These keys stand deeper in objects of other collectors.
+        try:
+            record = fitting(line, _Line)
+        except DAMAGED:
+            return True  # cut off
+        return record.log is not None and record.time is not None
 
     def __init__(self, context: ParseContext) -> None:
         super().__init__(context)
+        self._trimmed = True
         self._parts: dict[str, tuple[Row, list[str], int]] = {}
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`.  Where no line has its newline somebody has taken them away, and none is a part."""
+        self._trimmed = self._trimmed and self._NEWLINE.search(rows.data) is None
+        return super().peel(rows)
 
     def unwrap(self, record: _Line, row: Row) -> Iterator[Row] | None:
         """See `JsonLines.unwrap`."""
@@ -64,7 +84,10 @@ class DockerJson(JsonLines[_Line]):
         if size > MAX_LINE_BYTES and room >= 0:
             self.too_long(first.line)
         mark = record.mark or record.tag
-        whole = record.log.endswith("\n") if mark is None else mark[:1] != "P"
+        if mark is not None:
+            whole = mark[:1] != "P"
+        else:
+            whole = record.log.endswith("\n") or (self._trimmed and len(record.log) < _SHORTEST_PART)
         if not whole:
             self._parts[stream] = (first, parts, size)
             return iter(())

@@ -55,6 +55,8 @@ class _Message(Struct):
     syslog_ng: Raw = field(default=Raw(), name="MESSAGE")
     # {"@rawstring":"...","@timestamp":1767607200123}                                                   LogScale
     logscale: Raw = field(default=Raw(), name="@rawstring")
+    # {"Type":"Notification","TopicArn":"arn:...","Message":"...","Timestamp":"2026-01-05T10:00:00.123Z"}   Amazon SNS
+    notified: Raw = field(default=Raw(), name="Message")
     event: Raw = Raw()
     content: Raw = Raw()
     attributes: Raw = Raw()
@@ -76,6 +78,7 @@ class _Message(Struct):
     enqueued: Raw = field(default=Raw(), name="EnqueuedTimeUtc")
     reported: Raw = field(default=Raw(), name="timereported")
     iso: Raw = field(default=Raw(), name="ISODATE")
+    noted: Raw = field(default=Raw(), name="Timestamp")
     host: Raw = Raw()
     hostname: Raw = Raw()
     syslog_ng_host: Raw = field(default=Raw(), name="HOST")
@@ -97,7 +100,7 @@ def _text(raw: Raw) -> str | None:
 def _instant(record: _Message) -> int | None:
     for raw in (
         *(record.at, record.timestamp, record.time, record.ts, record.date),
-        *(record.enqueued, record.reported, record.iso),
+        *(record.enqueued, record.reported, record.iso, record.noted),
     ):
         value = bytes(raw)
         if value.startswith(b'"') and (found := instant(_text(raw))) is not None:
@@ -113,7 +116,7 @@ def _line(record: _Message) -> str | None:
     for raw in (
         *(record.message, record.full, record.short, record.log, record.line, record.body, record.text),
         *(record.payload, record.value, record.captured),
-        *(record.as_it_came, record.syslog_ng, record.logscale),
+        *(record.as_it_came, record.syslog_ng, record.logscale, record.notified),
     ):
         text = _text(raw)
         if text:
@@ -197,7 +200,7 @@ class AnyMessage(JsonLines[_Message]):
     marks = (b'"',)
     shape = _Message
     _TEXT = re.compile(
-        rb'"(?:message|full_message|short_message|log|line|body|Body|text|payload|value|original|content|rawmsg|MESSAGE|@rawstring)"\s{0,4}:\s{0,4}"'
+        rb'"(?:message|full_message|short_message|log|line|body|Body|text|payload|value|original|content|rawmsg|MESSAGE|Message|@rawstring)"\s{0,4}:\s{0,4}"'
         rb'|"(?:json|message|log|payload|body|Body|record|value|data|event|attributes)"\s{0,4}:\s{0,4}\{'
     )
 

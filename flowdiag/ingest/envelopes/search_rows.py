@@ -2,11 +2,12 @@
 
 Sources: Azure Monitor's tables ``ContainerLogV2`` and ``ContainerLog``, as ``az monitor log-analytics query`` prints
 them (an array), as data export rules store them (an object a line) and as the query API answers (a table); Splunk's
-search export with ``output_mode=json`` and its HTTP event collector.
+search export with ``output_mode=json``, its REST API's results, and its HTTP event collector.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,11 +16,12 @@ from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow, holds_azure_flows, holds_traffic_rows
 from flowdiag.ingest.envelopes.documents import Document
-from flowdiag.ingest.envelopes.json_lines import JsonLines, one_line
+from flowdiag.ingest.envelopes.fitting import fitting
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.model.time import from_micros
 
-__all__ = ["AzureRow", "AzureTables", "SplunkRow"]
+__all__ = ["AzureRow", "AzureTables", "SplunkResults", "SplunkRow"]
 
 
 def _text(raw: Raw, row: Row) -> Iterator[Row] | None:
@@ -153,6 +155,48 @@ class SplunkRow(JsonLines[_Splunk]):
         if found is not None:
             return None if found.raw is None else text_rows(found.raw, row)
         return _text(record.event, row)
+
+
+class _Results(Struct):
+    # {"preview":false,"init_offset":0,"messages":[],"fields":[{"name":"_raw"}],"results":[{"_time":"...","_raw":"..."}]}   json
+    # {"preview":false,"fields":["_time","_raw"],"rows":[["2026-01-05T10:00:00.123+00:00","..."]]}                    json_rows
+    results: list[Raw] = []
+    fields: list[Any] = []
+    rows: list[list[Any]] = []
+
+
+class SplunkResults(Document):
+    """What a search's REST endpoint answers with ``output_mode`` ``json`` and ``json_rows``; results are counted from 1."""
+
+    name = "splunk-results"
+    _LISTED = re.compile(rb'"(?:results|rows)"\s{0,20}:\s{0,20}\[')
+
+    @classmethod
+    def begins(cls, head: bytes) -> bool:
+        """See `Document.begins`."""
+        return head.startswith(b"{") and b'"_raw"' in head and cls._LISTED.search(head) is not None
+
+    def elements(self, document: bytes) -> Iterator[Row]:
+        """See `Document.elements`."""
+        found = msgspec.json.decode(document, type=_Results)
+        names = [one.get("name") if isinstance(one, dict) else one for one in found.fields]
+        cells = (msgspec.json.encode(dict(_texts(names, row))) for row in found.rows)
+        for number, raw in enumerate((*found.results, *cells), start=1):
+            yield from _result(bytes(raw), number)
+
+
+def _texts(names: list[Any], cells: list[Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, cell) for name, cell in zip(names, cells, strict=False) if isinstance(name, str))
+
+
+def _result(raw: bytes, number: int) -> Iterator[Row]:
+    try:
+        result = fitting(raw, _Found)
+    except DAMAGED:
+        result = _Found()
+    if result.raw is None:
+        return iter((Row(one_line(raw), number),))
+    return text_rows(result.raw, Row(b"", number, at=_moment(result.time), node=result.host))
 
 
 def _moment(time: str | float | None) -> int | None:

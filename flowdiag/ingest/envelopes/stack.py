@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from flowdiag.ingest.envelopes.aws_events import AwsEvents
 from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow
-from flowdiag.ingest.envelopes.azure_records import AzureRecords
+from flowdiag.ingest.envelopes.azure_records import AzureRecords, AzureResourceLog
 from flowdiag.ingest.envelopes.clickhouse import ClickHouse
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
@@ -43,11 +43,18 @@ from flowdiag.ingest.envelopes.pasted import Indented, JsonStrings, Numbered, Qu
 from flowdiag.ingest.envelopes.prefixes import Colours, ComposePrefix, Kail, Kubetail, SentJson, Talosctl
 from flowdiag.ingest.envelopes.queues import KafkaConsole, KafkaRecord, PubSub
 from flowdiag.ingest.envelopes.rows import Layer, Rows
-from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkRow
+from flowdiag.ingest.envelopes.search_rows import AzureRow, AzureTables, SplunkResults, SplunkRow
 from flowdiag.ingest.envelopes.stern import Stern, SternJson
-from flowdiag.ingest.envelopes.syslog import Syslog3164, Syslog5424, SyslogFrames, SyslogIso, SyslogUnix
+from flowdiag.ingest.envelopes.syslog import (
+    JournalMonotonic,
+    Syslog3164,
+    Syslog5424,
+    SyslogFrames,
+    SyslogIso,
+    SyslogUnix,
+)
 from flowdiag.ingest.envelopes.tables import CsvTable
-from flowdiag.ingest.envelopes.viaq import FluentdFile, ViaQ
+from flowdiag.ingest.envelopes.viaq import FluentBitFile, FluentdFile, ViaQ
 from flowdiag.ingest.envelopes.victorialogs import VictoriaLogs
 from flowdiag.parserkit import ParseContext, holds
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -84,6 +91,7 @@ _ORDER: tuple[type[Layer], ...] = (
     LokiResponse,
     CloudWatchEvents,
     CloudWatchQuery,
+    SplunkResults,
     AzureTables,
     AwsEvents,
     AzureRecords,
@@ -101,9 +109,11 @@ _ORDER: tuple[type[Layer], ...] = (
     SyslogIso,
     Syslog3164,
     SyslogUnix,
+    JournalMonotonic,
     LogcliText,
     GrafanaText,
     FluentdFile,
+    FluentBitFile,
     KubectlPrefix,
     Talosctl,
     Kubetail,
@@ -121,6 +131,7 @@ _ORDER: tuple[type[Layer], ...] = (
     CloudWatchLines,
     ElasticHits,
     AzureRow,
+    AzureResourceLog,
     AzureFlowRow,
     SplunkRow,
     VictoriaLogs,

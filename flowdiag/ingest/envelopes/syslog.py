@@ -14,7 +14,7 @@ from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from
 from flowdiag.parserkit import MONTHS, ParseContext, from_epoch, yearless_instant
 
-__all__ = ["Syslog3164", "Syslog5424", "SyslogFrames", "SyslogIso", "SyslogUnix"]
+__all__ = ["JournalMonotonic", "Syslog3164", "Syslog5424", "SyslogFrames", "SyslogIso", "SyslogUnix"]
 
 _PRIORITY = rb"(?:<\d{1,3}>)?"
 _HOST = rb" (?P<node>[A-Za-z0-9_.-]{1,253})"
@@ -100,6 +100,18 @@ class SyslogUnix(Header):
         """Seconds and microseconds since the epoch."""
         seconds, _, micros = text.partition(b".")
         return from_epoch(int(seconds), int(micros) * 1000)
+
+
+class JournalMonotonic(Header):
+    """``journalctl -o short-monotonic``: time since the boot, which is no moment."""
+
+    name = "journal-monotonic"
+    # "[   12.345678] node-1 kubelet[4713]: ...", "[307753.360525] node-1 kernel: calico-packet: IN=..."   systemd 252
+    # Without a process id only the kernel's own lines are known: dmesg has the prefix of a rule where the host stands here.
+    pattern = re.compile(
+        rb"^\[ {0,6}\d{1,9}\.\d{6}\]" + _HOST + rb" (?:kernel|[A-Za-z0-9_./()@-]{1,64}\[\d{1,10}\]):(?: |$)",
+        re.MULTILINE,
+    )
 
 
 class Syslog5424(Header):

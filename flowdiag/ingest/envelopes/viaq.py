@@ -2,23 +2,24 @@
 
 Sources: openshift/cluster-logging-operator data model; fluent-plugin-kubernetes_metadata_filter; Fluent Bit's
 ``kubernetes`` filter and its output ``json_lines`` (``date``); Vector's source ``kubernetes_logs``; Elastic Common
-Schema, where ``log``, ``host`` and what stands under ``kubernetes`` are objects; fluentd's output ``file``.
+Schema, where ``log``, ``host`` and what stands under ``kubernetes`` are objects; fluentd's and Fluent Bit's output ``file``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 from flowdiag.ingest.envelopes.header import Header
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
-from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
-from flowdiag.model.time import from_micros
+from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
+from flowdiag.model.time import from_epoch, from_micros
 
-__all__ = ["FluentdFile", "ViaQ"]
+__all__ = ["FluentBitFile", "FluentdFile", "ViaQ"]
 
 _MILLISECONDS = 100_000_000_000
 """From here on a number is no count of seconds."""
@@ -173,3 +174,38 @@ class FluentdFile(Header):
     def stamp(self, text: bytes) -> int | None:
         """See `Header.stamp`; the offset of ``stdout`` stands apart."""
         return super().stamp(text.replace(b" +", b"+").replace(b" -", b"-"))
+
+
+class FluentBitFile(Layer):
+    """Fluent Bit's output ``file``: tag, time and record in brackets."""
+
+    name = "fluent-bit-file"
+    by_line: ClassVar[bool] = True
+    # 'kube.var.log.containers.a: [1767607200.123456789, {"log":"...","kubernetes":{...}}]'         Fluent Bit 2.0, file
+    # 'kube.var.log.containers.a: [[1767607200.123456789, {}], {"log":"..."}]'                      2.1 and later
+    _LINE = re.compile(
+        rb"[^\s:\[\]]{1,512}: \[(?:\[(?P<since>\d{9,10}(?:\.\d{1,9})?), \{[^{}]{0,400}\}\]|(?P<at>\d{9,10}(?:\.\d{1,9})?)), ?"
+        rb"(?P<record>\{.*\})\]\r?"
+    )
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """See `Layer.share`."""
+        return sum(1 for line in lines if cls._LINE.fullmatch(line)) / max(len(lines), 1)
+
+    def peel(self, rows: Rows) -> Rows:
+        """See `Layer.peel`."""
+        out = []
+        for row in rows:
+            found = self._LINE.fullmatch(row.data)
+            out.append(
+                row
+                if found is None
+                else row._replace(data=found["record"], at=_of_text(found["since"] or found["at"]))
+            )
+        return rows_from(out, year_inferred=rows.year_inferred, open_end=ends_open(rows))
+
+
+def _of_text(seconds: bytes) -> int | None:
+    whole, _, part = seconds.partition(b".")
+    return from_epoch(int(whole), int(part.ljust(9, b"0") or 0))
