@@ -11,7 +11,7 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.analysis.families import ways
+from flowdiag.analysis.families import called_in, ways
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
@@ -225,7 +225,18 @@ class Asker:
             service = ends[0].service  # asked for by one of its addresses
         if service is None:
             return [(end, _number(end, protocol, port)) for end in ends]
-        targets = service_targets(service, port, protocol, self.index, self.leases)
+        behind = service_targets(service, port, protocol, self.index, self.leases)
+        address = ends[0].ip if ends[0].kind is EndpointKind.SERVICE else None
+        called = service.cluster_ips if address is None else (address,)
+        targets = [
+            (reached, number) for end, number in behind if (reached := called_in(called, end)) is not None
+        ]
+        if not targets:
+            raise InputError(
+                f"no pod behind Service {service.namespace}/{service.name} has an address of the family of "
+                f"{' or '.join(called)}",
+                hint="ask for the pods by name",
+            )
         for end, number in targets:
             if port is not None and number is None:
                 raise InputError(
@@ -233,7 +244,20 @@ class Asker:
                     f"{service.namespace}/{service.name} {port}",
                     hint="ask for the pod and its port",
                 )
-        return targets
+        entry = self.index.service_port(service, port, protocol) if port is not None else None
+        if (
+            entry is None
+            or not self.policies.dataplane.sees_services
+            or not {*called} & {*service.cluster_ips}
+        ):
+            return targets
+        # Egress is held against the Service's own address and port.
+        return [
+            (replace(end, service=service), entry.port)
+            if end.pod is not None and not end.pod.host_network
+            else (end, number)
+            for end, number in targets
+        ]
 
 
 def _nobody_outside(low: int, high: int, held: Held) -> bool:

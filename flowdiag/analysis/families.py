@@ -5,12 +5,14 @@ A range of IPv4 says nothing of IPv6, so that a connection may be let through by
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.policy.addresses import families, parse_address, parse_network
 
-__all__ = ["ways"]
+__all__ = ["called_in", "ways"]
 
 _ANY = 0
 """Stands for an end whose family makes no difference, or is not known."""
@@ -26,6 +28,21 @@ def ways(source: Endpoint, target: Endpoint) -> list[tuple[Endpoint, Endpoint]]:
     if _ANY in other:
         return [(each, target) for each in own.values()]
     return [(own[family], other[family]) for family in own if family in other] or [(source, target)]
+
+
+def called_in(addresses: Iterable[str], end: Endpoint) -> Endpoint | None:
+    """Give an end behind a Service as callers of these addresses reach it; ``None`` where it has none of their families.
+
+    Args:
+        addresses: the Service's own, or the one that is called; without any (headless) callers have the ends' own.
+        end: a pod, or whoever has an address of the Service's endpoints.
+    """
+    wanted = families(addresses).keys()
+    own = families(end.pod.ips if end.pod is not None and end.kind is EndpointKind.POD else (end.ip or "",))
+    if not wanted or not own or own.keys() <= wanted:
+        return end
+    reached = [ip for family, ip in own.items() if family in wanted]
+    return replace(end, ip=reached[0], known_by=KnownBy.ADDRESS) if reached else None
 
 
 def _by_family(end: Endpoint) -> dict[int, Endpoint]:

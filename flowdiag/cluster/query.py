@@ -146,6 +146,8 @@ def service_targets(
     if not found:
         selector = ", ".join(f"{k}={v}" for k, v in sorted((service.selector or {}).items()))
         hint = f"its selector is {selector}" if selector else "it has no selector; add its EndpointSlices"
+        if service.type == "ExternalName":
+            hint = "it stands for a name (ExternalName): ask for an address that it resolves to"
         raise InputError(
             f"no pod in the state is behind Service {service.namespace}/{service.name}", hint=hint
         )

@@ -299,15 +299,26 @@ class Resolver:
         return known[2]
 
     def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> _Backend | None:
-        backends = self.index.backends(service, port, protocol)
+        backends = _of_family(dst.ip, self.index.backends(service, port, protocol))
         if len(backends) > 1:
             return _alike(dst, backends)
         if not backends or backends[0].port is None:
             return None
         pod = backends[0].pod
         note = f"behind Service {dst.namespace}/{dst.name}"
-        end = pod_end(pod, pod.ips[0] if pod.ips else None, dst.known_by, note)
+        alike = [ip for ip in pod.ips if _same_family(ip, dst.ip)]
+        end = pod_end(pod, next(iter((*alike, *pod.ips)), None), dst.known_by, note)
         return end, backends[0].port
+
+
+def _of_family(ip: str | None, backends: Sequence[Backend]) -> Sequence[Backend]:
+    """Those that have an address of the family of the one that is called; all of them where none has."""
+    found = [one for one in backends if any(_same_family(each, ip) for each in one.pod.ips)]
+    return found or backends
+
+
+def _same_family(ip: str, other: str | None) -> bool:
+    return other is not None and (":" in ip) == (":" in other)
 
 
 def _alike(dst: Endpoint, backends: Sequence[Backend]) -> _Backend | None:

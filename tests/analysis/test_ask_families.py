@@ -4,6 +4,7 @@ import pytest
 
 from flowdiag.analysis.ask import Asker
 from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.model.errors import InputError
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
 
@@ -15,13 +16,33 @@ status: {phase: Running, podIP: 10.0.1.1, podIPs: [{ip: 10.0.1.1}, {ip: "2001:db
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: redis, namespace: data}
+metadata: {name: redis, namespace: data, labels: {app: redis}}
 status: {phase: Running, podIP: 10.0.2.1, podIPs: [{ip: 10.0.2.1}, {ip: "2001:db8:0:2::1"}]}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: old, namespace: data}
+metadata: {name: old, namespace: data, labels: {app: redis}}
 status: {phase: Running, podIP: 10.0.3.1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: four, namespace: data}
+spec: {clusterIPs: [10.96.0.4], selector: {app: redis}, ports: [{port: 6379}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: both, namespace: data}
+spec: {clusterIPs: [10.96.0.5, "2001:db8:96::5"], selector: {app: redis}, ports: [{port: 6379}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: six, namespace: data}
+spec: {clusterIPs: ["2001:db8:96::6"], selector: {app: redis, six: "yes"}, ports: [{port: 6379}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: lone, namespace: data, labels: {app: redis, six: "yes"}}
+status: {phase: Running, podIP: 10.0.4.1}
 """
 FOUR, SIX = {"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "2001:db8::/32"}}
 
@@ -70,6 +91,31 @@ def test_what_both_families_share_is_one_answer(dst, peers, allowed):
     answer = ask(dst, *peers)
 
     assert (answer.allowed, answer.error, len(answer.pairs)) == (allowed, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("dst", "peer", "allowed", "pairs"),
+    [
+        ("svc:data/four", FOUR, True, {"redis", "old", "lone"}),
+        ("svc:data/four", SIX, False, {"redis", "old", "lone"}),
+        ("2001:db8:96::5", SIX, True, {"redis"}),
+        ("2001:db8:96::5", FOUR, False, {"redis"}),
+        ("10.96.0.5", FOUR, True, {"redis", "old", "lone"}),
+        ("svc:data/both", {"namespaceSelector": {}}, True, {"redis", "old", "lone"}),
+    ],
+)
+def test_a_service_is_called_in_the_families_of_its_addresses(dst, peer, allowed, pairs):
+    """One of a single family leads to its pods' addresses of that, and a pod without one is not behind it."""
+    answer = ask(dst, peer)
+
+    assert (answer.allowed, answer.error) == (allowed, None)
+    assert {pair.dst.name for pair in answer.pairs} == pairs
+
+
+def test_a_service_without_pods_of_its_family_has_nobody_behind_it():
+    """Its pod has IPv4 alone."""
+    with pytest.raises(InputError, match="has an address of the family of 2001:db8:96::6"):
+        ask("svc:data/six", FOUR)
 
 
 def test_the_side_that_serves_is_asked_by_the_callers_family():

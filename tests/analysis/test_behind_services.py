@@ -11,6 +11,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_cluster import OBJECTS, listed, namespace, pod, policy, write
 
 from flowdiag.analysis import analyze
+from flowdiag.analysis.ask import Asker
+from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import compile_policies
 
 CLOSED = {"podSelector": {}, "policyTypes": ["Egress"]}
 LONG_AGO = "2026-02-01T00:00:00Z"
@@ -127,6 +131,30 @@ def test_a_rule_that_names_the_services_port_gets_the_pods(tmp_path):
 def test_ranges_mean_the_services_address_and_port(tmp_path, range_, port, code):
     """They are compared as they are: the address and the port behind the Service are not looked at."""
     assert call_of_the_service(tmp_path, {"ipBlock": {"cidr": range_}}, {"app": "db"}, port).code == code
+
+
+@pytest.mark.parametrize(
+    ("peer", "port", "selector", "allowed"),
+    [
+        ({"ipBlock": {"cidr": "10.96.0.0/16"}}, 80, {"app": "db"}, True),
+        ({"ipBlock": {"cidr": "10.0.0.0/16"}}, 8080, {"app": "db"}, False),
+        (pods_with(app="db", tier="back"), 8080, {"app": "db"}, False),
+        (pods_with(app="db"), 8080, {"app": "db"}, True),
+    ],
+)
+def test_a_question_about_a_service_is_answered_as_its_calls_are_judged(peer, port, selector, allowed):
+    """By its own address and port under AWS, whose pods a caller of the address does not name."""
+    service = json.loads(json.dumps(SERVICE))
+    service["spec"] |= {"selector": selector, "ports": [{"port": 80, "targetPort": 8080, "protocol": "TCP"}]}
+    spec = {**CLOSED, "egress": [{"to": [peer], "ports": [{"port": port, "protocol": "TCP"}]}]}
+    back = json.loads(json.dumps(OBJECTS[3]))
+    back["metadata"]["labels"]["tier"] = "back"
+    objects = listed(*OBJECTS[:3], back, service, policy("shop", "to-db", spec))
+    snapshot, _ = build_snapshot([("state.json", objects.encode())])
+    asker = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.AWS))
+
+    for dst in ("svc:data/db", "10.96.0.10", "db.data"):
+        assert asker.ask("shop/web", dst, "TCP", 80).allowed is allowed
 
 
 def test_pods_of_two_workloads_leave_the_service(tmp_path):

@@ -465,6 +465,21 @@ def test_numeric_identities_are_explained_by_the_state():
     )
 
 
+@pytest.mark.parametrize(
+    ("called", "arrived"), [("10.96.0.10", "10.1.0.5"), ("2001:db8:96::10", "2001:db8:1::5")]
+)
+def test_a_service_leads_to_an_address_of_the_family_in_which_it_is_called(called, arrived):
+    """Ranges of one family say nothing of the other; a pod without that family is not behind it."""
+    service = {**SERVICE, "spec": {**SERVICE["spec"], "clusterIPs": ["10.96.0.10", "2001:db8:96::10"]}}
+    both = pod("web", "10.1.0.5")
+    both["status"]["podIPs"] = [{"ip": "10.1.0.5"}, {"ip": "2001:db8:1::5"}]
+    six = pod("web-6", "2001:db8:1::6", labels={"app": "web"})
+    other = [six] if "." in called else [pod("web-4", "10.1.0.6", labels={"app": "web"})]
+    found = one(state(service, both, *other), OUT, Peer(ip=called))
+
+    assert (found.dst.name, found.dst.ip, found.distinct.port) == ("web", arrived, 8080)
+
+
 def test_service_with_one_pod_behind_it_gives_the_pod_via_the_service():
     found = one(state(SERVICE, pod("web", "10.1.0.5")), OUT, Peer(ip="10.96.0.10"))
     assert (found.dst.name, found.dst.kind, found.via.name) == ("web", EndpointKind.POD, "web")
