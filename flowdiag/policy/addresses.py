@@ -105,13 +105,6 @@ class RangeTable:
         }
         return other
 
-    def beyond(self, other: RangeTable) -> RangeTable:
-        """Give the ranges that were added since this table was copied from `other`, at bits of their own."""
-        found = RangeTable()
-        for network in self.networks(len(other)):
-            found._place(network)
-        return found
-
     def networks(self, first: int) -> tuple[Network, ...]:
         """Give the ranges from a place on, in the order in which they were added."""
         return tuple(islice(self._places, first, None))

@@ -9,7 +9,7 @@ from flowdiag.model.objects import Pod, Snapshot
 from flowdiag.policy.addresses import Network, RangeTable
 from flowdiag.policy.conditions import Conditions
 from flowdiag.policy.end_facts import EndFacts
-from flowdiag.policy.facts import Facts, class_key, values_of
+from flowdiag.policy.facts import Facts, class_key
 from flowdiag.policy.label_times import LabelTimes
 
 __all__ = ["EndsBook", "pod_endpoint"]
@@ -52,12 +52,11 @@ class EndsBook:
     ) -> None:
         self.table = table
         self.keys = keys
-        self.base = base
+        self.root: EndsBook = base.root if base is not None else self
+        """The book that this one was made from, at first."""
         self.conditions = Conditions()
         """The conditions' remembered answers for the classes of this book."""
         self._wider: dict[tuple[frozenset[str], tuple[Network, ...]], EndsBook] = {}
-        self._more = tuple(sorted(keys - base.keys)) if base is not None else ()
-        self._more_ranges = table.beyond(base.table) if base is not None else RangeTable()
         self._keys = tuple(sorted(keys))
         self._snapshot = snapshot
         self._extra = extra
@@ -124,19 +123,6 @@ class EndsBook:
                 self._same.clear()
             self._same[id(endpoint)] = (endpoint, facts, of_node)
         return facts
-
-    def apart(self, facts: Facts) -> tuple[object, ...]:
-        """Give what tells ends apart in this book that are alike to `base`.
-
-        Args:
-            facts: what `base` knows of an end.
-        """
-        values = tuple(values_of(facts, self._more))
-        if not self._more_ranges:
-            return values
-        hits = [self._more_ranges.of_address(address) for address in facts.addresses]
-        # An end that has not exactly one address lies in ranges in a way of its own.
-        return (*values, *hits, *(facts.addresses if None in hits else ()))
 
     def _keyed(self, endpoint: Endpoint, at: int | None, near: str | None) -> Facts:
         epoch = self._times.span(at)

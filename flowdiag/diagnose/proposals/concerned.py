@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from flowdiag.diagnose.proposals.cuts import Cut, Group, Seen
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, Labelling
-from flowdiag.diagnose.proposals.groups import Cut, Group
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
@@ -144,15 +144,15 @@ def _may_concern(plan: Plan, position: int, facts: Facts) -> bool:
     )
 
 
-def _reached(wanted: Sequence[tuple[_Peers, list[Facts]]], cut: Cut) -> Sequence[Group]:
+def _reached(wanted: Sequence[tuple[_Peers, Seen]], cut: Cut) -> Sequence[Group]:
     """Groups that one of these peers of rules may match."""
     if any(peers is None for peers, _ in wanted):
         return cut.groups
     found = [False] * len(cut.groups)
-    for peers, looks in wanted:
+    for peers, seen in wanted:
         for peer in peers or ():
-            for number in cut.shown(looks).may_meet(peer):
-                if not found[number] and peer.outcome(looks[number]) is not Outcome.MISS:
+            for number in cut.may_meet(seen, peer):
+                if not found[number] and peer.outcome(seen[number]) is not Outcome.MISS:
                     found[number] = True
     return [group for group, near in zip(cut.groups, found, strict=True) if near]
 

@@ -2,115 +2,32 @@
 
 Each set of policies knows ends by classes of its own (`flowdiag.policy.ends`); ends that are of one class in every set
 that a proof asks are one group.  A pod with addresses of both families is an end by each where ranges tell these apart.
+
+A cluster has many more ends than an edit concerns.  So they are grouped once by what the policies look at as they are,
+and for each proof only those groups are cut that hold ends of the ranges, or of the labels, which its edits add.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
 
-from msgspec import Struct
-
+from flowdiag.cluster.addresses import packed_ip
+from flowdiag.diagnose.proposals.cuts import Cut, Group
 from flowdiag.diagnose.wording import end_text
-from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.policy import PolicySet
-from flowdiag.policy.addresses import parse_address, parse_network
-from flowdiag.policy.conditions import Alternative
-from flowdiag.policy.demands import Token, shown
+from flowdiag.policy.addresses import Network, RangeTable, parse_address, parse_network
 from flowdiag.policy.ends import EndsBook
-from flowdiag.policy.facts import Facts
+from flowdiag.policy.facts import values_of
 
-__all__ = ["Cut", "Group", "Groups"]
+__all__ = ["Groups"]
 
-
-class Group(Struct, frozen=True, eq=False):
-    """Ends that no policy set tells apart; `end` stands for all of them."""
-
-    end: Endpoint
-    names: tuple[str, ...]
-    """How a report names them, sorted."""
-    family: int | None = None
-    """4 or 6 where they are ends by an address of that family; ``None`` where it makes no difference."""
-
-    @property
-    def outside(self) -> bool:
-        """Whether they are outside addresses."""
-        return self.end.kind is EndpointKind.EXTERNAL
-
-    def meets(self, other: Group) -> bool:
-        """Whether there is a family of addresses in which the two can talk."""
-        return None in (self.family, other.family) or self.family == other.family
-
-
-class Cut:
-    """The groups of some policy sets, with what conditions see of each.
-
-    Args:
-        groups: of ends that none of the sets tells apart.
-    """
-
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self.groups = groups
-        self._facts: dict[int, tuple[EndsBook, list[Facts]]] = {}
-        self._shown: dict[int, _Shown] = {}
-        self._places: dict[str | None, list[int]] = {}
-        for place, group in enumerate(groups):
-            if not group.outside:
-                self._places.setdefault(group.end.namespace, []).append(place)
-
-    def facts(self, policies: PolicySet) -> list[Facts]:
-        """What a set's conditions see of the groups, in their order."""
-        book = policies.ends
-        known = self._facts.get(id(book))
-        if known is None:
-            # The book is kept, so that no other object gets its ``id()``.
-            known = self._facts[id(book)] = (book, [_facts(policies, group.end) for group in self.groups])
-        return known[1]
-
-    def shown(self, looks: list[Facts]) -> _Shown:
-        """What the groups show, by what `facts` gave for them."""
-        known = self._shown.get(id(looks))
-        if known is None:
-            known = self._shown[id(looks)] = _Shown(looks)
-        return known
-
-    def within(self, namespaces: AbstractSet[str | None]) -> list[int]:
-        """Places of the groups that policies of these namespaces may select; one of no namespace selects in all."""
-        spaces = self._places if None in namespaces else namespaces
-        return sorted(place for space in spaces for place in self._places.get(space, ()))
-
-
-class _Shown:
-    """Ends by what they show, so that a condition is asked only of those that may meet it.
-
-    Args:
-        looks: what conditions see of them; kept, so that its identity stays its own.
-    """
-
-    def __init__(self, looks: list[Facts]) -> None:
-        self._looks = looks
-        self._open: set[int] = set()
-        """Places of those of which not all is known."""
-        self._of_kind: dict[str, set[int]] = {}
-        self._by_token: dict[tuple[str, Token], set[int]] = {}
-        for place, facts in enumerate(looks):
-            tokens = shown(facts)
-            if tokens is None:
-                self._open.add(place)
-                continue
-            self._of_kind.setdefault(facts.kind, set()).add(place)
-            for token in tokens:
-                self._by_token.setdefault((facts.kind, token), set()).add(place)
-
-    def may_meet(self, peer: Alternative) -> set[int]:
-        """Places of the ends that do not surely miss these conditions."""
-        found = set(self._open)
-        for kind, possible in self._of_kind.items():
-            left = possible
-            for demand in peer.demands(kind):
-                left = left & set().union(*(self._by_token.get((kind, token), ()) for token in demand))
-            found |= left
-        return found
+_One = tuple[int, ...]
+"""The numbers of the ends of one pod that are not told apart, or of one end."""
+_Look = Callable[[int], Hashable]
+"""What tells an end from others, by its number."""
 
 
 class Groups:
@@ -123,62 +40,163 @@ class Groups:
     def __init__(self, ends: Iterable[Endpoint]) -> None:
         self._ends = tuple((end, end_text(end), _family(end)) for end in ends)
         self._alike = _by_pod(end for end, _, _ in self._ends)
-        self._known: dict[tuple[int, ...], tuple[list[EndsBook], Cut]] = {}
-        self._looks: dict[int, tuple[EndsBook, dict[int, Facts]]] = {}
+        self._whole: dict[Hashable, _Whole] = {}
+        self._cuts: dict[Hashable, Cut] = {}
 
     def of(self, sets: Sequence[PolicySet]) -> Cut:
-        """Put ends together that every one of the sets takes for alike; in the order of the first of each."""
-        # Policy sets that look at the same properties of ends share a book, and most edits add none.
-        asked = {id(policies.ends): policies for policies in sets}
+        """Put ends together that every one of the sets takes for alike."""
+        books = {id(policies.ends): policies.ends for policies in sets}
+        roots = {id(book.root): book.root for book in books.values()}
         crosses = any(policies.beyond.crosses for policies in sets)
+        # Without ranges no condition asks for an address, so that one is as good as another.
         ranged = any(len(policies.ranges) for policies in sets)
-        key = (*asked, int(crosses), int(ranged))
-        known = self._known.get(key)
+        whole = self._grouped(tuple(roots.values()), crosses=crosses, ranged=ranged)
+        keys = {number: frozenset[str]() for number in roots}
+        networks: set[Network] = set()
+        for book in books.values():
+            keys[id(book.root)] |= book.keys - book.root.keys
+            networks.update(book.table.networks(len(book.root.table)))
+        if not networks and not any(keys.values()):
+            return whole.cut
+        asked = (*roots, crosses, ranged, tuple(keys.values()), frozenset(networks))
+        known = self._cuts.get(asked)
         if known is None:
-            first = next(iter(asked.values()))
-            apart = [self._apart(policies, first) for policies in asked.values()]
-            members: dict[tuple[EndpointKind, str | None, int | None, tuple[object, ...]], list[int]] = {}
+            more = [(root, tuple(sorted(keys[number]))) for number, root in roots.items() if keys[number]]
+            known = self._cuts[asked] = self._finer(whole, more, sorted(networks, key=str))
+        return known
+
+    def _grouped(self, roots: tuple[EndsBook, ...], *, crosses: bool, ranged: bool) -> _Whole:
+        """The ends as the books see them that others are made from; of these there is one, but for labels that change."""
+        asked = (*map(id, roots), crosses, ranged)
+        known = self._whole.get(asked)
+        if known is None:
+
+            def look(number: int) -> Hashable:
+                end = self._ends[number][0]
+                return tuple([root.of(end, None, end).class_id for root in roots])
+
+            members: dict[Hashable, list[_One]] = {}
             for numbers in self._alike:
                 end = self._ends[numbers[0]][0]
                 node = end.pod.node if crosses and end.pod is not None else None
-                # Without ranges no condition asks for an address, so that one is as good as another.
-                looks = [tuple(each(number) for each in apart) for number in numbers[: None if ranged else 1]]
-                same = looks.count(looks[0]) == len(looks)
-                for number, look in zip(numbers, looks[:1] if same else looks, strict=False):
-                    family = self._ends[number][2] if len(numbers) == 1 or not same else None
-                    members.setdefault((end.kind, node, family, look), []).append(number)
-            groups = [
-                Group(self._ends[own[0]][0], tuple(sorted({self._ends[one][1] for one in own})), marks[2])
-                for marks, own in members.items()
-            ]
-            # The books are kept, so that no other objects get their ``id()``.
-            known = self._known[key] = ([policies.ends for policies in asked.values()], Cut(groups))
-        return known[1]
+                for one, seen in _told_apart(numbers, look) if ranged else [(numbers, look(numbers[0]))]:
+                    members.setdefault((end.kind, node, self._family_of(one), seen), []).append(one)
+            known = self._whole[asked] = _Whole(roots, list(members.values()), self._group)
+        return known
 
-    def _apart(self, policies: PolicySet, first: PolicySet) -> Callable[[int], object]:
-        """What tells the ends apart in one set, by their numbers; in terms of the first where it is made from that."""
-        if policies is not first and policies.ends.base is first.ends:
-            look = self._facts(first)
-            return lambda number: policies.ends.apart(look(number))
-        look = self._facts(policies)
-        return lambda number: look(number).class_id
+    def _finer(
+        self, whole: _Whole, keys: Sequence[tuple[EndsBook, tuple[str, ...]]], networks: Sequence[Network]
+    ) -> Cut:
+        """Cut the groups where more labels or ranges tell their ends apart.
 
-    def _facts(self, policies: PolicySet) -> Callable[[int], Facts]:
-        book = policies.ends
-        # The book is kept, so that no other object gets its ``id()``.
-        _, known = self._looks.setdefault(id(book), (book, {}))
+        Args:
+            whole: the groups.
+            keys: what is looked at besides, with the book that knows the ends.
+            networks: ranges that are asked for besides.
+        """
+        table = RangeTable()
+        table.places(networks)
+        within = self._within(networks)
 
-        def facts(number: int) -> Facts:
-            found = known.get(number)
-            if found is None:
-                found = known[number] = _facts(policies, self._ends[number][0])
-            return found
+        def look(number: int) -> Hashable:
+            end = self._ends[number][0]
+            values = [value for book, more in keys for value in values_of(book.of(end, None, end), more)]
+            return (*values, self._ranges_of(number, table) if number in within else None)
 
-        return facts
+        groups = list(whole.cut.groups)
+        changed: list[int] = []
+        for place in range(len(groups)) if keys else sorted({whole.place_of[number] for number in within}):
+            found: dict[Hashable, list[_One]] = {}
+            for numbers in whole.members[place]:
+                for one, seen in _told_apart(numbers, look):
+                    found.setdefault((self._family_of(one), seen), []).append(one)
+            first, *others = found.values()
+            if first[0][0] in within:
+                changed.append(place)
+            if others:
+                groups[place] = self._group(first)
+                changed += range(len(groups), len(groups) + len(others))
+                groups += map(self._group, others)
+        return Cut(groups, whole.cut, changed)
+
+    def _group(self, members: Sequence[_One]) -> Group:
+        names = {self._ends[number][1] for one in members for number in one}
+        return Group(self._ends[members[0][0]][0], tuple(sorted(names)), self._family_of(members[0]))
+
+    def _family_of(self, one: _One) -> int | None:
+        return self._ends[one[0]][2] if len(one) == 1 else None
+
+    def _within(self, networks: Sequence[Network]) -> set[int]:
+        """Numbers of the ends in one of the ranges, and of those that may be in any."""
+        if not networks:
+            return set()
+        found = set(self._anywhere)
+        for network in networks:
+            addresses, numbers = self._addresses[network.version]
+            begin = bisect_left(addresses, int(network.network_address))
+            found.update(numbers[begin : bisect_left(addresses, int(network.broadcast_address) + 1)])
+        return found
+
+    @cached_property
+    def _addresses(self) -> dict[int, tuple[list[int], list[int]]]:
+        """By family: sorted addresses, and the numbers of the ends that have them."""
+        found: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+        for number, (end, _, _) in enumerate(self._ends):
+            packed = packed_ip(end.ip) if end.ip is not None else None
+            if packed is not None:
+                found[4 if len(packed) == 4 else 6].append((int.from_bytes(packed), number))
+        return {
+            version: ([address for address, _ in sorted(each)], [number for _, number in sorted(each)])
+            for version, each in found.items()
+        }
+
+    @cached_property
+    def _anywhere(self) -> frozenset[int]:
+        """Numbers of the ends that have no address of their own, or one that cannot be read."""
+        known = {number for _, numbers in self._addresses.values() for number in numbers}
+        return frozenset(range(len(self._ends))) - known
+
+    def _ranges_of(self, number: int, table: RangeTable) -> Hashable:
+        """The bits of the ranges that hold an end; of one without an address, what stands in the place of that."""
+        if number in self._anywhere:
+            end = self._ends[number][0]
+            return (end.ip, end.cidr, end.pod.ips if end.pod is not None else None)
+        return table.of_address(self._ends[number][0].ip or "")
 
 
-def _by_pod(ends: Iterable[Endpoint]) -> tuple[tuple[int, ...], ...]:
-    """The places of ends, those of one pod by its several addresses together."""
+class _Whole:
+    """All ends in groups, before any edit.
+
+    Args:
+        roots: the books that know them, which are kept, so that no other objects get their ``id()``.
+        members: of each group, by its place.
+        group: makes a group of its members.
+    """
+
+    def __init__(
+        self, roots: Sequence[EndsBook], members: list[list[_One]], group: Callable[[list[_One]], Group]
+    ) -> None:
+        self.roots = roots
+        self.members = members
+        self.cut = Cut([group(own) for own in members])
+
+    @cached_property
+    def place_of(self) -> dict[int, int]:
+        """The place of the group of each end, by the end's number."""
+        return {number: place for place, own in enumerate(self.members) for one in own for number in one}
+
+
+def _told_apart(numbers: _One, look: _Look) -> Iterator[tuple[_One, Hashable]]:
+    """Ends of one pod as one where they look the same, and else each by itself; with how they look."""
+    looks = [look(number) for number in numbers]
+    if looks.count(looks[0]) == len(looks):
+        yield numbers, looks[0]
+    else:
+        yield from (((number,), seen) for number, seen in zip(numbers, looks, strict=True))
+
+
+def _by_pod(ends: Iterable[Endpoint]) -> tuple[_One, ...]:
+    """The numbers of ends, those of one pod by its several addresses together."""
     found: dict[object, list[int]] = {}
     for number, end in enumerate(ends):
         found.setdefault(number if end.pod is None else ("pod", id(end.pod)), []).append(number)
@@ -191,7 +209,3 @@ def _family(end: Endpoint) -> int | None:
     if address is not None:
         return address.version
     return parse_network(end.cidr).version if end.cidr is not None else None
-
-
-def _facts(policies: PolicySet, end: Endpoint) -> Facts:
-    return policies.facts(end, end)[0]

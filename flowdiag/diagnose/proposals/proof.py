@@ -15,9 +15,10 @@ from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.concerned import Pair, concerned, selected_by
+from flowdiag.diagnose.proposals.cuts import Cut, Group
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
-from flowdiag.diagnose.proposals.groups import Cut, Group, Groups
-from flowdiag.diagnose.proposals.ranges import Ranges
+from flowdiag.diagnose.proposals.groups import Groups
+from flowdiag.diagnose.proposals.ranges import Outside, Ranges
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
@@ -81,6 +82,8 @@ class Ends(Struct, frozen=True):
     pods: tuple[Endpoint, ...]
     outside: tuple[Endpoint, ...]
     groups: Groups
+    others: Outside
+    """Which addresses may be outside beside those that were seen."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, flows: Iterable[Endpoint]) -> Ends:
@@ -103,7 +106,8 @@ class Ends(Struct, frozen=True):
         shown = families([*held, *(ip for node in snapshot.nodes.values() for ip in node.addresses), *seen])
         anybody = [_ANY_OF[version] for version in sorted(shown)] if 6 in shown else [_ANYBODY]
         outside = (*(seen[ip] for ip in sorted(seen)), *anybody)
-        return cls(pods, outside, Groups((*pods, *outside)))
+        others = Outside(snapshot, [end.ip for end in outside])
+        return cls(pods, outside, Groups((*pods, *outside)), others)
 
 
 class Elsewhere(Struct, frozen=True):
@@ -213,7 +217,7 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Radius |
         return None
     opened: Opened = {}
     doubtful: Opened = {}
-    ranges = Ranges(steps.deciding, new.snapshot, [end.ip for end in ends.outside])
+    ranges = Ranges(steps.deciding, ends.others)
     for (src, dst), at in pairs.items():
         if _bare_pod(src) and src.names == dst.names:
             continue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from ipaddress import ip_address, summarize_address_range
 
-from flowdiag.diagnose.proposals.groups import Group
+from flowdiag.diagnose.proposals.cuts import Group
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Snapshot
 from flowdiag.policy import PolicySet
@@ -20,7 +20,7 @@ from flowdiag.policy.matrix import Range, merged, outside_ranges
 from flowdiag.policy.openness import Openness
 from flowdiag.policy.ports import NO_PORTS, PortSet
 
-__all__ = ["Ranges"]
+__all__ = ["Outside", "Ranges"]
 
 _MOST = 4_000
 """Questions about ranges per proof."""
@@ -33,19 +33,56 @@ _Pair = tuple[str, bool, str]
 """The end inside, whether it is the client, and the protocol."""
 
 
+class Outside:
+    """Which addresses may be outside the cluster; worked out once, and only if somebody asks.
+
+    Args:
+        snapshot: whose pods and nodes have addresses that are not.
+        seen: outside addresses that are asked by themselves.
+    """
+
+    def __init__(self, snapshot: Snapshot, seen: Iterable[str | None]) -> None:
+        self._snapshot = snapshot
+        self._seen = tuple(seen)
+
+    @cached_property
+    def _alone(self) -> frozenset[tuple[int, int]]:
+        """Addresses that are somebody's, by family and number."""
+        pods, nodes = self._snapshot.pods, self._snapshot.nodes.values()
+        texts = {ip for pod in pods for ip in pod.ips} | {ip for node in nodes for ip in node.addresses}
+        known = {parse_address(text) for text in (*texts, *self._seen) if text}
+        return frozenset((one.version, int(one)) for one in known if one is not None)
+
+    @cached_property
+    def _spans(self) -> tuple[tuple[int, int, int], ...]:
+        """Ranges of which nodes give addresses to pods: family, first and last."""
+        held = [parse_network(text) for node in self._snapshot.nodes.values() for text in node.pod_cidrs]
+        return tuple((one.version, int(one.network_address), int(one.broadcast_address)) for one in held)
+
+    @cached_property
+    def families(self) -> frozenset[int]:
+        """Families that somebody has an address of."""
+        return frozenset(version for version, _ in self._alone)
+
+    def may_hold(self, one: Range) -> bool:
+        """Whether a range is of addresses that may be outside and that nobody asks by themselves."""
+        return not (one.first == one.last and (one.version, one.first) in self._alone) and not any(
+            version == one.version and low <= one.first and one.last <= high
+            for version, low, high in self._spans
+        )
+
+
 class Ranges:
     """The ranges of one proof, and what opens to each.
 
     Args:
         sets: the policies without and with the edits.
-        snapshot: whose pods and nodes have addresses that are not outside.
-        seen: outside addresses that are asked by themselves.
+        outside: which addresses may be outside.
     """
 
-    def __init__(self, sets: Sequence[PolicySet], snapshot: Snapshot, seen: Iterable[str | None]) -> None:
+    def __init__(self, sets: Sequence[PolicySet], outside: Outside) -> None:
         self._sets = sets
-        self._snapshot = snapshot
-        self._seen = seen
+        self._outside = outside
         self._opened: dict[_Pair, dict[Range, PortSet]] = defaultdict(dict)
         self._some: dict[_Pair, PortSet] = {}
         self._asked = 0
@@ -55,31 +92,10 @@ class Ranges:
         return [one for version in _FAMILIES for one in outside_ranges(self._sets, version)]
 
     @cached_property
-    def _outside(self) -> Callable[[Range], bool]:
-        """Whether a range is of addresses that may be outside and that nobody asks by themselves.
-
-        Of a family that neither policies nor addresses show nobody would look for a range.
-        """
-        pods, nodes = self._snapshot.pods, self._snapshot.nodes.values()
-        texts = {ip for pod in pods for ip in pod.ips} | {ip for node in nodes for ip in node.addresses}
-        known = {parse_address(text) for text in (*texts, *self._seen) if text}
-        alone: set[tuple[int, int]] = {(one.version, int(one)) for one in known if one is not None}
-        held = [parse_network(text) for node in nodes for text in node.pod_cidrs]
-        spans = [(one.version, int(one.network_address), int(one.broadcast_address)) for one in held]
-        families: set[int] = {version for version, _ in alone}
-        families |= {each for each in _FAMILIES for one in self._sets if one.ranges.cuts(each)}
-
-        def outside(one: Range) -> bool:
-            return (
-                one.version in families
-                and not (one.first == one.last and (one.version, one.first) in alone)
-                and not any(
-                    version == one.version and low <= one.first and one.last <= high
-                    for version, low, high in spans
-                )
-            )
-
-        return outside
+    def _families(self) -> frozenset[int]:
+        """Those that policies or addresses show: of another one nobody would look for a range."""
+        named = {each for each in _FAMILIES for one in self._sets if one.ranges.cuts(each)}
+        return self._outside.families | named
 
     def hold(
         self,
@@ -130,7 +146,12 @@ class Ranges:
         """Ports by source, destination and protocol; neighbouring ranges with the same ports are one."""
         for (name, client, protocol), by_range in self._opened.items():
             own = sorted(
-                (each for each in by_range.items() if self._outside(each[0])), key=lambda each: each[0]
+                (
+                    (one, ports)
+                    for one, ports in by_range.items()
+                    if one.version in self._families and self._outside.may_hold(one)
+                ),
+                key=lambda each: each[0],
             )
             for one, ports in merged(own):
                 text = _text(one)
