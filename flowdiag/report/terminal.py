@@ -132,6 +132,8 @@ def _problems(screen: Screen, report: Report) -> None:
     listed = 0
     left = 0
     was_full = True
+    weights = {Severity.HIGH, Severity.MEDIUM} & {one.severity for one in report.problems} or {Severity.LOW}
+    """What is told as a block: where nothing is weighty (a dry run of policies), what is not."""
     # In an audit the news comes first; a problem keeps its number, by which show finds it.
     ordered = sorted(enumerate(report.problems, start=1), key=lambda one: STANDING[one[1].status])
     for number, problem in ordered:
@@ -141,7 +143,7 @@ def _problems(screen: Screen, report: Report) -> None:
             left += 1
             continue
         listed += 1
-        weighty = problem.severity in (Severity.HIGH, Severity.MEDIUM)
+        weighty = problem.severity in weights
         over = problem.status in (Status.GONE, Status.ACCEPTED)
         if options.all or (blocks < _FULL and (weighty or options.verbose) and not over):
             if not was_full:

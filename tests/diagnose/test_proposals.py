@@ -16,6 +16,7 @@ from diagnosis_cases import build_case, load_cases, objects
 from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose import Case, diagnose
 from flowdiag.diagnose.proposals import attach, propose
+from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends
 from flowdiag.diagnose.proposals.propose import compiled
@@ -23,7 +24,8 @@ from flowdiag.diagnose.proposals.sentence import in_one
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
-from flowdiag.model.policy import Dialect, IpBlockPods
+from flowdiag.model.objects import PolicyObject
+from flowdiag.model.policy import Dialect, IpBlockPods, PolicyRef
 from flowdiag.policy import compile_policies
 from tests.read_yaml import read_yaml
 
@@ -89,7 +91,11 @@ PROPOSED = {
         "Admit ingress (10.0.9.7) in CiliumNetworkPolicy shop/web ingress[0]."
     ),
     "FD307-fires_aggregated_api": (
-        "Add CiliumNetworkPolicy certs/allow-hook-from-cp-1 to let certs/hook be reached by node cp-1."
+        "Add CiliumNetworkPolicy certs/allow-hook-from-kube-apiserver to let certs/hook be reached by kube-apiserver."
+    ),
+    "FD402-fires_local_address": (
+        "Add NetworkPolicy shop/allow-dns to allow DNS to all that NetworkPolicy shop/dns isolates, "
+        "at 169.254.20.10 and 1 other address of the cluster's DNS."
     ),
     "FD211-fires_outside_address": (
         "Admit 198.51.100.9 on 443/TCP in NetworkPolicy shop/internet by a rule beside egress[0]."
@@ -592,6 +598,23 @@ def test_metrics_are_not_opened_to_everybody():
     assert finding.counterfactual.also_allows == ()
     assert finding.counterfactual.summary == (
         "Add NetworkPolicy shop/allow-api-from-prometheus to let shop/api be reached by monitoring/prometheus."
+    )
+
+
+def test_the_other_addresses_stand_beside_the_one_that_is_admitted():
+    """``Admit a (198.51.100.7) and 2 other addresses of that name in ...``, not behind the policy's rule."""
+    new = PolicyObject(
+        ref=PolicyRef("NetworkPolicy", "networking.k8s.io", "shop", "web"),
+        api_version="networking.k8s.io/v1",
+        spec={"egress": [{"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}]}]},
+    )
+    old = changed_policy(new, {"egress": [{}]})
+    edit = Edit("Admit a (198.51.100.7) in NetworkPolicy shop/web egress[0]", Direction.EGRESS, old, new)
+    more = ["198.51.100.8/32", "198.51.100.9/32"]
+    (wider,) = with_addresses([edit], "198.51.100.7/32", more, of="that name", named="a (198.51.100.7)")
+
+    assert wider.summary == (
+        "Admit a (198.51.100.7) and 2 other addresses of that name in NetworkPolicy shop/web egress[0]"
     )
 
 

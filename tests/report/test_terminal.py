@@ -313,6 +313,16 @@ def test_a_pair_that_opens_on_three_protocols_is_one_pair(form: type[Reporter]) 
     assert "more pair" not in page
 
 
+def test_where_nothing_is_weighty_the_light_problem_is_told_whole() -> None:
+    """A dry run of policies is all of low severity: whoever reads it asks which of them would refuse."""
+    told = dns_story()
+    light = replace(told.problems[0], severity=Severity.LOW)
+
+    assert "nearest rule" in render(replace(told, problems=(light,)))
+    weighty = replace(told.problems[0], nearest=())
+    assert "nearest rule" not in render(replace(told, problems=(weighty, replace(light, id="p-0"))))
+
+
 def test_one_problem_alone_is_shown_in_full() -> None:
     page = render(dns_story(), problem="p-9ab4410c")
 

@@ -69,6 +69,7 @@ class ProbeFromNode(Rule):
         rhythm = (
             f", every {steady:.0f} s as the probe's period says" if in_step and steady is not None else ""
         )
+        node = "the entity host (fromEntities)" if case.context.by_identity else "the node's addresses"
         yield self.finding(
             case,
             summary=(
@@ -80,7 +81,7 @@ class ProbeFromNode(Rule):
                 "node: allow it as an ipBlock on that port (Cilium: fromCIDR)."
                 if ambient
                 else "A node may always reach its own pods: look at the CNI's host settings and host policies. "
-                "Workaround: allow the node's range (Cilium: fromEntities: [host]) on that port."
+                f"Workaround: allow {node} on that port."
             ),
             basis=Basis.STATE,
             most=Confidence.DERIVED if in_step or ambient else Confidence.LIKELY,

@@ -18,7 +18,7 @@ __all__ = ["with_addresses"]
 
 
 def with_addresses(
-    edits: Sequence[AnyEdit], own: str, more: Sequence[str], *, of: str
+    edits: Sequence[AnyEdit], own: str, more: Sequence[str], *, of: str, named: str
 ) -> tuple[AnyEdit, ...]:
     """Let edits that admit one range admit others with it; those of a policy that names it already stay.
 
@@ -27,6 +27,7 @@ def with_addresses(
         own: its range: ``192.0.2.7/32``.
         more: the ranges of the other addresses.
         of: whose addresses they are, in words.
+        named: what the edits call the end of the one address.
     """
     found: list[AnyEdit] = []
     for edit in edits:
@@ -37,11 +38,22 @@ def with_addresses(
                 edit = replace(  # noqa: PLW2901
                     edit,
                     new=changed_policy(edit.new, spec),
-                    summary=edit.summary + rest,
+                    summary=_said(edit, own, named, rest),
                     peers=tuple(peer + rest for peer in edit.peers),
                 )
         found.append(edit)
     return tuple(found)
+
+
+def _said(edit: Edit, own: str, named: str, rest: str) -> str:
+    """The edit's sentence, with the rest behind the end that it speaks of."""
+    head = f"Admit {named}"
+    if edit.summary.startswith(head):
+        return f"{head}{rest}{edit.summary[len(head) :]}"
+    if edit.old is None and not edit.peers:
+        # For all that a policy isolates: the end is not spoken of.
+        return f"{edit.summary}, at {own.partition('/')[0]}{rest}"
+    return edit.summary + rest
 
 
 def _names(value: Any, own: str) -> bool:

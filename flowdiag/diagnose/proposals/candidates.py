@@ -26,6 +26,7 @@ from flowdiag.diagnose.proposals.own_policy import own_policy
 from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_now
+from flowdiag.diagnose.wording import end_text
 from flowdiag.model.cilium import POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
@@ -66,7 +67,9 @@ def candidates(
     peer = dst if direction is Direction.EGRESS else src
     own, (more, whose) = single_range(peer), _other_addresses(case, peer)
     for edit in _edits(case, direction, decision, lead, (src, dst), widening=widening, given=given):
-        yield with_addresses((edit,), own, more, of=whose)[0] if own is not None and more else edit
+        if own is not None and more:
+            edit, *_ = with_addresses((edit,), own, more, of=whose, named=end_text(peer))  # noqa: PLW2901
+        yield edit
 
 
 def _edits(
@@ -115,7 +118,9 @@ def _edits(
 
 
 def _written(case: Case, end: Endpoint) -> Endpoint:
-    """Give an end as policies can mean it: where these go by addresses, the API server by those that its endpoints list."""
+    """Give an end as policies can mean it: the API server as that, by the addresses that its endpoints list where they go by those."""
+    if end.entity == _API and case.context.by_identity:
+        return replace(end, kind=EndpointKind.ENTITY, name=_API, ip=None, pod=None)
     if end.ip in case.context.api_addresses and end.kind in _OUTSIDE_OR_NODE and not case.context.by_identity:
         return replace(end, kind=EndpointKind.EXTERNAL, name=_API, dns_names=(_API,), pod=None)
     return with_a_pod(case, end)

@@ -21,6 +21,8 @@ from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
 from flowdiag.diagnose.proposals.selectors import single_range
 from flowdiag.diagnose.proposals.sentence import in_one
+from flowdiag.diagnose.wording import end_text
+from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.policy import IpBlockPods, PolicyRef
 from flowdiag.policy import PolicySet
 
@@ -145,16 +147,23 @@ def _proved(
 
 def _for_the_name(first: Proposal, failing: Sequence[Case]) -> tuple[AnyEdit, ...]:
     """The first connection's edits, for the other addresses of its DNS name as well."""
-    own = _outside_range(first.case)
+    end = _named_end(first.case)
+    own = single_range(end) if end is not None else None
     more = {_outside_range(case) for case in failing if _of_one_name(first.case, case)} - {own, None}
-    if own is None or not 0 < len(more) <= _MOST_ADDRESSES:
+    if end is None or own is None or not 0 < len(more) <= _MOST_ADDRESSES:
         return first.edits
-    return with_addresses(first.edits, own, sorted(filter(None, more)), of="that name")
+    return with_addresses(first.edits, own, sorted(filter(None, more)), of="that name", named=end_text(end))
+
+
+def _named_end(case: Case) -> Endpoint | None:
+    """The end outside that has a DNS name."""
+    return next((end for end in (case.flow.src, case.flow.dst) if end.dns_names), None)
 
 
 def _outside_range(case: Case) -> str | None:
     """The address of the end outside that has a DNS name, as a range."""
-    return next((single_range(end) for end in (case.flow.src, case.flow.dst) if end.dns_names), None)
+    end = _named_end(case)
+    return single_range(end) if end is not None else None
 
 
 def _name_of(case: Case) -> tuple[object, ...]:
