@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,20 @@ def parquet() -> Any:
     return pytest.importorskip(
         "pyarrow.parquet", reason="pyarrow is not installed: make test takes it (group parquet)"
     )
+
+
+@pytest.fixture
+def never_endless() -> Iterator[Callable[[float], None]]:
+    """Break off what takes half a minute of processor time; with an argument, so many seconds.
+
+    For texts of which what goes wrong makes hours: what takes milliseconds otherwise is not measured by it.
+    """
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("this does not come to an end")
+
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 30)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_VIRTUAL, seconds) and None
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)

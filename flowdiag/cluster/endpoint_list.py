@@ -21,12 +21,11 @@ __all__ = ["LocalEndpoint", "read_endpoint_list", "sniff_endpoint_list"]
 # e.g. "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   IPv6   IPv4   STATUS"
 _HEADER = re.compile(rb"^ENDPOINT +POLICY \(ingress\) +POLICY \(egress\) +IDENTITY +LABELS\b", re.MULTILINE)
 # e.g. '[{"id": 423, "spec": {"label-configuration": {}, "options": {'   the keys of each element
-_JSON = re.compile(
-    rb'(?:^|\n)\s*\[\s*\{\s*"id": ?\d{1,10},\s*"(?:spec|status)": ?\{(?=.{0,20000}?"(?:label-configuration|options|'
-    rb'external-identifiers|identity)")',
-    re.DOTALL,
-)
+_JSON = re.compile(rb'^[ \t]*\[\s*\{\s*"id": ?\d{1,10},\s*"(?:spec|status)": ?\{', re.MULTILINE)
 _KEYS = (b'"label-configuration"', b'"options"', b'"external-identifiers"', b'"identity"')
+_KEY = re.compile(b"|".join(_KEYS))
+_KEY_WITHIN = 20_000
+"""Bytes behind an element's beginning in which one of its keys begins."""
 # e.g. "3365       Disabled           Disabled          37299      k8s:id=app3       f00d::a0f:0:0:d25    10.15.191.0     ready"
 _ROW = re.compile(r"(\d{1,10})\s{2,}")
 _NAMESPACE = re.compile(r"k8s:io\.kubernetes\.pod\.namespace=([a-z0-9][a-z0-9-]{0,62})")
@@ -46,8 +45,19 @@ class LocalEndpoint(Struct, frozen=True, kw_only=True):
 
 def sniff_endpoint_list(head: bytes) -> bool:
     """Whether this is the beginning of such a list."""
-    table, elements = seek(_HEADER, head, b"ENDPOINT "), seek(_JSON, head, *_KEYS)
-    return table is not None or elements is not None
+    if seek(_HEADER, head, b"ENDPOINT ") is not None:
+        return True
+    if seek(_JSON, head, *_KEYS) is None:
+        return False
+    key = None
+    for begun in _JSON.finditer(head):
+        if key is None or key.start() < begun.end():
+            key = _KEY.search(head, begun.end())
+            if key is None:
+                return False
+        if key.start() - begun.end() <= _KEY_WITHIN:
+            return True
+    return False
 
 
 def read_endpoint_list(data: bytes) -> list[LocalEndpoint]:

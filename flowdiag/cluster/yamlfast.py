@@ -46,8 +46,9 @@ _PLAIN = re.compile(
 _DOUBLE = re.compile(r'"(?:[^"\\]|\\["\\nrtb]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})*+"')
 _SINGLE = re.compile(r"'(?:[^']|'')*+'")
 # In a part that is skipped: a quote or bracket that does not close on its line might hide where it ends.
+# A node has at most a tag and an anchor; looking for more would read a line of "- &a- &a- ..." from each dash to its end.
 _OPEN = re.compile(
-    r"(?:[:?-] ++|^)(?:[!&][^\s]*+ ++)*+(?:\"(?:[^\"\\\n]|\\.)*+(?!\")|'(?:[^'\n]|'')*+(?!')|\[(?!\]\n)|\{(?!\}\n))",
+    r"(?:[:?-] ++|^)(?:[!&][^\s]*+ ++){0,2}+(?:\"(?:[^\"\\\n]|\\.)*+(?!\")|'(?:[^'\n]|'')*+(?!')|\[(?!\]\n)|\{(?!\}\n))",
     re.MULTILINE,
 )
 _LITERAL_STYLES = frozenset({"|", "|-", "|+"})

@@ -17,7 +17,7 @@ _DESCRIBED = re.compile(rb"\s*Name: +\S+\r?\n(?:[^\n]*\n){0,4}?(?:Namespace|Labe
 # kubectl get networkpolicies -A, v1.31: "NAMESPACE   NAME           POD-SELECTOR   AGE"
 _LISTED = re.compile(rb"\s*(?:NAMESPACE +)?NAME +(?:[A-Z][A-Z()-]* +)*AGE\b")
 # kubectl get events -A, v1.31: "NAMESPACE   LAST SEEN   TYPE      REASON      OBJECT      MESSAGE"
-_EVENTS = re.compile(rb"\s*(?:NAMESPACE +)?LAST SEEN +(?:[A-Z][A-Z ]* +)*REASON\b")
+_EVENTS = re.compile(rb"\s*(?:NAMESPACE +)?LAST SEEN +(?:[A-Z]+ +)*REASON\b")
 # gcloud logging read without --format, SDK 500: "---", "insertId: 1x", "jsonPayload:", "logName: projects/p/logs/policy-action"
 _GCLOUD = re.compile(rb"\s*(?:---\s+)?(?:httpRequest|insertId|jsonPayload|labels|logName|protoPayload):\s")
 

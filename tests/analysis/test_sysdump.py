@@ -114,6 +114,13 @@ def test_broken_endpoint_lists_give_nothing(data):
     assert read_endpoint_list(data) == []
 
 
+@pytest.mark.usefixtures("never_endless")
+@pytest.mark.parametrize("again", [b"\n", b" ", b"[ ", b'[{"id":1,"spec":{\n'])
+def test_text_that_begins_like_a_list_time_and_again_is_given_up(again):
+    """Of what is no list each beginning is looked at once, and not all of the rest from each of them."""
+    assert not sniff_endpoint_list(again * (600_000 // len(again)) + b"x" * 20_001 + b'"options"')
+
+
 def test_the_old_table(shared):
     """A table of 2018, with labels on lines of their own."""
     data = (shared / "samples" / "cilium" / "endpoint-list-old.txt").read_bytes()

@@ -135,6 +135,15 @@ def test_a_fault_in_a_skipped_part_is_not_looked_for():
         read_block(text)
 
 
+@pytest.mark.usefixtures("never_endless")
+@pytest.mark.parametrize("again", ["- &a", "- !a ", ": &a ", '- "a" ', "- ", "? "])
+def test_a_skipped_line_is_read_once(again):
+    """What looks like the beginning of a node, time and again, is not read from each of them to the line's end."""
+    text = f"status:\n  message: it's {again * 200_000}\nkind: Pod\n"
+
+    assert read_block(text, filter_of("Pod")) == {"status": {"message": None}, "kind": "Pod"}
+
+
 @settings(max_examples=150, deadline=None)
 @given(TREES)
 def test_safe_reader_keeps_the_structure_that_pyyaml_sees(tree):

@@ -12,6 +12,7 @@ from flowdiag.cli.main import _run
 from flowdiag.ingest import Detection, Gathered, Hint, InputKind
 from flowdiag.ingest.events_apart import events_apart
 from flowdiag.ingest.mixed import laid_apart
+from flowdiag.ingest.printed import printed_by_kubectl
 from flowdiag.model.errors import InputError
 
 KUBELET = {"component": "kubelet", "host": "worker-1"}
@@ -187,6 +188,13 @@ def test_a_table_of_events_is_told_what_to_bring_instead(tmp_path, capfd, table)
 
     assert _run(["analyze", str(tmp_path / "events.txt")], "flowdiag") == 3
     assert "kubectl get events -A -o yaml" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("never_endless")
+def test_capitals_that_go_on_are_no_table():
+    """Whatever stands behind the first heading is read once."""
+    assert printed_by_kubectl(b"LAST SEEN " + b"A " * 30_000) is None
+    assert printed_by_kubectl(b"NAMESPACE   NAME   " + b"A  B " * 10_000) is None
 
 
 def test_a_list_that_is_being_written_anew_is_no_error(tmp_path):

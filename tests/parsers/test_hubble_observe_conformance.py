@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from flowdiag.parserkit import (
     Block,
     Event,
     FlowEvent,
+    GapEvent,
     ParseContext,
+    ParseWarning,
     Peer,
     PolicyHit,
     TimeSource,
@@ -255,6 +258,33 @@ def test_compact_carries_everything_printed(all_flows):
 # - the direction on lines that are no policy verdict
 # - the enum's spelling of verdict and reason (it prints its own words), a policy's namespace
 # - that a SYN, ACK is no reply (see `flows`)
+@pytest.mark.usefixtures("never_endless")
+def test_blanks_before_lost_events_are_read_once():
+    """However many stand in a row of the table; lost events have a column of their own, and are none in a summary."""
+    stamp, blanks = "Mar 17 14:06:31.204", "  " * 2_000
+    row = f"{stamp}   shop/web:40000   data/db:80   policy-verdict:none INGRESS   DENIED   x{{}}EVENTS LOST 1"
+    lines = [
+        f"{stamp}   a{blanks}x EVENTS LOST 1",
+        f"{stamp}   HUBBLE_RING_BUFFER{blanks}EVENTS LOST{blanks}-   CPU(3) - 37",
+        row.format("   "),
+    ]
+    unread, gap, denied = parsed(HubbleTable(), "\n".join(lines) + "\n")
+
+    assert isinstance(unread, ParseWarning)
+    assert isinstance(gap, GapEvent)
+    assert gap.lost == 37
+    assert isinstance(denied, FlowEvent)
+
+
+@pytest.mark.usefixtures("never_endless")
+@pytest.mark.parametrize("text", ["a{}", "a  b{}", "a{0}b{0}c{0}"])
+def test_wide_gaps_are_told_from_a_table_at_once(text):
+    """Every file is asked about: one whose lines are padded, or whose first words stand far apart, too."""
+    head = f"2026-10-10T10:10:10  {text.format(' ' * 20_000)}\nDROPPED\n"
+
+    assert HubbleTable().sniff(head.encode()) == 0.0
+
+
 def json_end(host_and_port: str, identity: str, mac: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The Endpoint object of an end, and what of it stands elsewhere in the record."""
     host, port = split_address(host_and_port)

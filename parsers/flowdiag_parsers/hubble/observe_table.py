@@ -37,15 +37,15 @@ _HEADER = re.compile(r"TIMESTAMP\s{2,}(?:NODE\s{2,})?SOURCE\s{2,}DESTINATION\s{2
 # An envelope may have taken a stamp in RFC 3339 for its own: then a row begins with the next column.
 _ROW = re.compile(rf"(?P<stamp>{STAMP})?(?P<rest>\s{{1,}}\S.*|\S+\s{{2,}}\S.*)")
 _GAP = re.compile(r"\s{2,}")
-# e.g. "Dec 18 17:10:41.000   HUBBLE_RING_BUFFER                EVENTS LOST   -   CPU(0) - 5"
-_LOST = re.compile(r"\s{2,}(?P<source>\w+_[\w]+)?\s*?\s{2,}EVENTS LOST\b(?P<rest>.*)")
+# e.g. "Dec 18 17:10:41.000   HUBBLE_RING_BUFFER                EVENTS LOST   -   CPU(0) - 5", perhaps with a node before
+_LOST = "EVENTS LOST"
 
 _SNIFF_HEADER = re.compile(
     rb"^(?:\xef\xbb\xbf)?TIMESTAMP {2,}(?:NODE {2,})?SOURCE {2,}DESTINATION {2,}TYPE {2,}VERDICT",
     re.MULTILINE,
 )
 _SNIFF_ROW = re.compile(
-    rb"^(?:[A-Z][a-z]{2} [ \d]\d \d\d:|\d{4}-\d\d-\d\dT)\S{4,30} {2,}\S+ {2,}[^\n]{1,600}? {2,}(?:"
+    rb"^(?:[A-Z][a-z]{2} [ \d]\d \d\d:|\d{4}-\d\d-\d\dT)\S{4,30} {2,}+\S+ {2,}+[^\n]{1,600}?(?<! ) {2,}+(?:"
     + "|".join(VERDICTS).encode()
     + rb")(?: {2,}|\s*$)",
     re.MULTILINE,
@@ -159,14 +159,15 @@ def _row(
             )
         return
     stamp, rest = match["stamp"], match["rest"]
-    if "EVENTS LOST" in rest and (lost := _LOST.search(rest)):
-        before = rest[: rest.index("EVENTS LOST")].split()
-        source = next((word for word in before if word.isupper() and "_" in word), None)
-        node = before[0] if before and before[0] != source else None
-        shared = record_frame(original, around, context, clock, stamp, node)
-        yield lost_event(lost["rest"].lstrip(" -"), source, context, shared)
-        return
     columns = _GAP.split(rest.strip(), maxsplit=6)
+    if any(column.startswith(_LOST) for column in columns[:3]):
+        before, _, lost = rest.partition(_LOST)
+        words = before.split()
+        source = next((word for word in words if word.isupper() and "_" in word), None)
+        node = words[0] if words and words[0] != source else None
+        shared = record_frame(original, around, context, clock, stamp, node)
+        yield lost_event(lost.lstrip(" -"), source, context, shared)
+        return
     for offset in (0, 1):  # a NODE column stands in between, or none
         verdict = split_verdict(columns[3 + offset]) if len(columns) > 3 + offset else None
         if verdict is None:
