@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.command import Command
 from flowdiag.cli.options import (
     checksum_option,
     evidence_options,
@@ -19,7 +20,7 @@ from flowdiag.cli.options import (
 __all__ = ["command"]
 
 
-@click.command("analyze")
+@click.command("analyze", cls=Command)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @state_options
 @selection_options

@@ -9,6 +9,7 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.collecting import bounds_options
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say, say_incomplete
 from flowdiag.cli.options import (
     checksum_option,
@@ -28,7 +29,7 @@ __all__ = ["command"]
 _LEVELS = ("high", "medium", "low", "info")
 
 
-@click.command("audit")
+@click.command("audit", cls=Command)
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option(
     "--history", required=True, metavar="FILE", help="Database of earlier runs; created if it is missing."
@@ -150,7 +151,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
     fail_on = check_fail_on(given["fail_on"])
     stdout, files, display = _outputs(given, (*paths, *given["state"]))
-    evidence, state, selection = evidence_of(given), state_of(given, paths), selection_of(given)
+    evidence, selection = evidence_of(given), selection_of(given)
+    state = state_of(given, paths, [given["baseline"]])
     return_freed_memory(MERGING)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")

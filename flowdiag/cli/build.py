@@ -59,17 +59,17 @@ def evidence_of(given: dict[str, Any]) -> EvidenceOptions:
     )
 
 
-def state_of(given: dict[str, Any], beside: Iterable[str] = ()) -> StateOptions:
+def state_of(given: dict[str, Any], *beside: Iterable[str | None]) -> StateOptions:
     """Cluster objects and how policies are read.
 
     Args:
         given: the options.
-        beside: what else is read.
+        beside: what else is read, each time that it is.
 
     Raises:
         UsageError: a cluster is named and nothing is to be read from it, or standard input is to give two things.
     """
-    if "-" in given["state"] and "-" in beside:
+    if sum("-" in names for names in (given["state"], *beside)) > 1:
         raise UsageError(
             "standard input is named twice, and can be read once",
             hint="put one of them into a file",

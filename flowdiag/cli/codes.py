@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from flowdiag.cli.command import Command
 from flowdiag.model.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.command("codes")
+@click.command("codes", cls=Command)
 @click.argument("code", required=False)
 def command(code: str | None) -> int:
     """Print the diagnosis catalogue, or one entry of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli.collecting import bounds_of, bounds_options
+from flowdiag.cli.command import Command
 from flowdiag.cli.options import cluster_options
 from flowdiag.model.errors import ClusterError, UsageError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("collect")
+@click.command("collect", cls=Command)
 @click.option(
     "-o",
     "--output",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.command import Command
 from flowdiag.cli.options import answer_option
 from flowdiag.model.words import plural
 
@@ -23,7 +24,7 @@ _FORMATS = ("terminal", "json", "markdown")
 _ROWS = 20
 
 
-@click.command("diff")
+@click.command("diff", cls=Command)
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @answer_option(*_FORMATS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, output_option, selection_options
 
@@ -24,7 +25,7 @@ Row = tuple[str, str, "Event"]
 """Input, parser and event."""
 
 
-@click.command("events")
+@click.command("events", cls=Command)
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @output_option("jsonl or csv on standard output, or FORMAT=FILE besides. May be repeated. [jsonl]")
 @click.option("--raw", "with_raw", is_flag=True, help="Add each record verbatim.")

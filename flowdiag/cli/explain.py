@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import answer_option, evidence_options, selection_options, state_options
 from flowdiag.model.errors import UnresolvedEndError, UsageError
@@ -83,7 +84,7 @@ def _looks_like_a_port(text: str) -> bool:
     return match is not None and (match["protocol"] is None or match["protocol"].lower() in _PROTOCOLS)
 
 
-@click.command("explain")
+@click.command("explain", cls=Command)
 @click.argument("src")
 @click.argument("dst")
 @click.argument("port", required=False, metavar="[PORT[/PROTO]]")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.command import Command
 from flowdiag.cli.exit_codes import DONE, INPUT
 from flowdiag.model.errors import UsageError
 
@@ -18,7 +19,7 @@ register it under [project.entry-points."flowdiag.parsers"] of your distribution
 in the sources goes there step by step, and flowdiag.parserkit.testing.assert_parser_contract tests it."""
 
 
-@click.command("parsers")
+@click.command("parsers", cls=Command)
 @click.argument("words", nargs=-1, metavar="[detect PATH...]")
 @click.option(
     "-o", "--output", type=click.Choice(("terminal", "json")), default="terminal", show_default=True

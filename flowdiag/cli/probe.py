@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import answer_option, cluster_options, policy_options
 from flowdiag.model.errors import UsageError
@@ -16,7 +17,7 @@ __all__ = ["command"]
 _FORMATS = ("terminal", "json")
 
 
-@click.command("probe")
+@click.command("probe", cls=Command)
 @click.argument("src")
 @click.argument("dst")
 @click.argument("port", metavar="PORT")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import answer_option, state_options
 from flowdiag.model.errors import InputError, UsageError
@@ -15,7 +16,7 @@ __all__ = ["command"]
 _FORMATS = ("terminal", "json")
 
 
-@click.command("reach")
+@click.command("reach", cls=Command)
 @click.argument("workload")
 @state_options
 @answer_option(*_FORMATS)

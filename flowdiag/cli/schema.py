@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from flowdiag.cli.command import Command
+
 __all__ = ["command"]
 
 
-@click.command("schema")
+@click.command("schema", cls=Command)
 @click.argument(
     "what", type=click.Choice(("report", "event", "explain", "verify", "reach", "whatif")), default="report"
 )

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from flowdiag.cli.command import Command
 from flowdiag.cli.options import outputs_option
 
 __all__ = ["command"]
 
 
-@click.command("show")
+@click.command("show", cls=Command)
 @click.argument("stored", metavar="REPORT")
 @click.argument("number", required=False, type=click.IntRange(1), metavar="[N]")
 @outputs_option

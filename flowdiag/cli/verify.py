@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import answer_option, state_options
 
@@ -17,7 +18,7 @@ _SHOWN = 5
 _FORMATS = ("terminal", "json", "junit")
 
 
-@click.command("verify")
+@click.command("verify", cls=Command)
 @click.argument("queries", metavar="QUERIES")
 @state_options
 @answer_option(*_FORMATS)

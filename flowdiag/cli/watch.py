@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, outputs_option, state_options, traffic_options
 from flowdiag.model.words import plural
@@ -27,7 +28,7 @@ _DRAW_S = 0.5
 _MOST_NEWS = 10
 
 
-@click.command("watch")
+@click.command("watch", cls=Command)
 @click.argument("path", required=False, metavar="[PATH|-]")
 @click.option(
     "--window", default="15m", metavar="DURATION", show_default=True, help="How far back the report reaches."
@@ -77,7 +78,7 @@ def command(path: str | None, **given: Any) -> int:
     with Watch(
         path or "-",
         evidence=evidence_of(given),
-        state=state_of(given),
+        state=state_of(given, [path or "-"]),
         selection=selection_of(given),
         window=window,
         stdin=sys.stdin.buffer,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowdiag.cli import exit_codes
+from flowdiag.cli.command import Command
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import answer_option, evidence_options, selection_options, state_options
 
@@ -20,7 +21,7 @@ _OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,200}(?:/[a-z0-9.:-]{0,253}){1,2}"
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-class _Whatif(click.Command):
+class _Whatif(Command):
     """``--apply`` and ``--delete`` may name several at once, as ``kubectl apply -f`` with a shell's pattern."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -108,7 +109,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     with progress() as show:
         answer = whatif(
             revision,
-            state=state_of(given, (*paths, *given["to"], *given["apply"])),
+            state=state_of(given, paths, given["to"], *([one] for one in given["apply"])),
             paths=paths,
             evidence=evidence_of(given),
             selection=selection_of(given),

@@ -371,11 +371,30 @@ def test_a_folder_that_is_called_as_a_port_could_be_is_not_read_in_silence(run, 
         ["explain", "shop/web", "data/db", "8080", "-"],
         ["verify", "-"],
         ["whatif", "--apply", "-"],
+        ["audit", "-", "--history", "unused.db"],
+        ["watch"],
+        ["watch", "-"],
     ],
 )
 def test_standard_input_gives_one_thing(run, words):
     """Whatever came second would find it empty."""
     code, _, err = run(*words, "--state", "-")
+
+    assert (code, b"standard input is named twice" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["whatif", "-", "--apply", "-"],
+        ["whatif", "-", "--to", "-"],
+        ["whatif", "--apply", "-", "--apply", "-"],
+        ["audit", "-", "--baseline", "-", "--history", "unused.db"],
+    ],
+)
+def test_standard_input_gives_one_thing_beside_the_state(run, tmp_path, words):
+    """Evidence, a change of policies and a baseline are as much as cluster objects are."""
+    code, _, err = run(*words, "--state", incident(tmp_path, records=refused(1)))
 
     assert (code, b"standard input is named twice" in err) == (2, True)
 

@@ -370,6 +370,14 @@ def test_an_option_stands_where_it_does_something():
     assert takers == {"analyze", "audit"}
 
 
+def test_every_command_refuses_empty_words():
+    """They all are of one class, which does so."""
+    from flowdiag.cli.command import Command
+
+    for module, _ in COMMANDS.values():
+        assert isinstance(importlib.import_module(f"flowdiag.cli.{module}").command, Command), module
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -394,3 +402,29 @@ def test_verdicts_in_the_words_of_rules():
         option.type.convert(word, option, None) for word in ("DROP", "Deny", "dropped", "accept", "Audit")
     ]
     assert read == ["denied", "denied", "denied", "allowed", "audited"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["analyze", ""], "PATH: this is empty"),
+        (["analyze", ".", "--state", ""], "--state: this is empty"),
+        (["explain", "shop/web", "data/db", "5432", "", "--state", "."], "PATH: this is empty"),
+        (["whatif", "--state", ".", "--apply", ""], "--apply: this is empty"),
+        (["audit", ".", "--history", "h.db", "--reports", ""], "--reports: this is empty"),
+        (["events", ".", "-n", "shop", "-n", ""], "--namespace: this is empty"),
+        (["watch", ""], "PATH|-: this is empty"),
+    ],
+)
+def test_an_empty_word_is_no_file_and_no_name(capsys, words, said):
+    """`--state "$STATE"` without that variable read the working folder, and `-n ""` selected nothing."""
+    assert _run(words, "flowdiag") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_empty_context_is_the_current_one(tmp_path, capsys):
+    """As for kubectl; a script hands both the same words."""
+    (tmp_path / "flows.log").write_text("nothing\n")
+
+    assert _run(["analyze", str(tmp_path), "--context", "", "--kubeconfig", ""], "flowdiag") == 3
+    assert "this is empty" not in capsys.readouterr().err
