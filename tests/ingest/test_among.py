@@ -237,6 +237,23 @@ def test_lines_of_json_that_a_collector_made_objects_of_among_lines_of_text(tmp_
     assert flows_in(tmp_path / "in.json") == flows_in(tmp_path / "alone.log") > 0
 
 
+def test_a_request_whose_headers_hold_sentences_is_a_record(tmp_path):
+    """Texts of a record's own are no lines of another log, however many of its neighbours have them."""
+    (path,) = (FIXTURES / "hubble-json" / "ordinary").glob("input.*")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    took = "text/html, application/xhtml+xml, application/xml;q=0.9, image/avif, image/webp, */*;q=0.8"
+    headers = [{"key": "User-Agent", "value": browser}, {"key": "Accept", "value": took}]
+    for record in records[:-1]:
+        record["flow"]["l7"] = {"type": "REQUEST", "http": {"method": "GET", "url": "/", "headers": headers}}
+    (tmp_path / "in.json").write_text("".join(json.dumps(record) + "\n" for record in records))
+    with Gathered([str(tmp_path / "in.json")]) as sources:
+        (detected,), _ = detect_all(sources, ReadOptions())
+
+    assert (detected.parser, detected.stack) == ("hubble-json", ())
+    assert flows_in(tmp_path / "in.json") == len(records)
+
+
 def record_in(line):
     try:
         return json.loads(line)
