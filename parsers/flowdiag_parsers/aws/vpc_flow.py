@@ -1,7 +1,8 @@
 """Parser of AWS VPC flow logs: a REJECT is a security group's or a network ACL's, never a NetworkPolicy's.
 
 Format: VPC user guide, "Flow log records": version 2 has 14 blank-separated fields in a fixed order; custom formats have a
-header line in files and need one here.  A record stands for a window of some minutes.
+header line in files and need one here, as do tables with commas (Athena's answers).  Objects in JSON with the same fields, as
+CloudWatch Logs Insights names them, are read too.  A record stands for a window of some minutes.
 """
 
 from __future__ import annotations
@@ -30,31 +31,27 @@ from flowdiag.parserkit import (
     protocol_name,
     seek,
 )
+from flowdiag_parsers.aws.vpc_fields import Columns, columns_of, record_in_json, record_of
 
 __all__ = ["AwsVpcFlow"]
 
 # "2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK"
-_DEFAULT = [
-    "version",
-    "account-id",
-    "interface-id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log-status",
-]
+_DEFAULT: Columns = (
+    [
+        *("version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes"),
+        *("start", "end", "action", "log-status"),
+    ],
+    False,
+)  # fmt: skip
+_SOURCES = (b"srcaddr", b"sourceaddress", b"srcAddr")
+_MOST_HEADER = 2_000
 _SNIFF = re.compile(
     rb"^[2-9] (?:\d{12}|unknown) eni-[0-9a-z]{1,20} (?:[0-9A-Fa-f.:]{2,45}|-) |^(?:[a-z0-9-]{3,40} ){0,30}(?:pkt-)?srcaddr (?:[a-z0-9-]{3,40} ){0,30}[a-z0-9-]{3,40}\s*$",
     re.MULTILINE,
 )
-_NAMES = re.compile(r"[a-z][a-z0-9-]{1,40}(?: [a-z][a-z0-9-]{1,40}){3,40}\s*")
+# {"srcAddr":"10.0.1.28","dstAddr":"203.0.113.7",...,"action":"REJECT"} of Insights
+_SOURCE = re.compile(rb'"src_?[aA]ddr"\s{0,4}:\s{0,4}"')
+_ACTION = re.compile(rb'"action"\s{0,4}:\s{0,4}"(?:ACCEPT|REJECT)"')
 _VERDICTS = {"ACCEPT": Verdict.ALLOWED, "REJECT": Verdict.DENIED}
 # ``reject-reason`` of version 8: a dash for what has no word of its own
 _REASONS = {
@@ -77,32 +74,39 @@ class AwsVpcFlow:
     marks_state: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
-        """Version, account and interface at the start of a line, or a header with `srcaddr`."""
-        return 0.93 if seek(_SNIFF, head, b" eni-", b"srcaddr") is not None else 0.0
+        """Version, account and interface at the start of a line, a header with `srcaddr`, or an object with an action."""
+        if seek(_SNIFF, head, b" eni-", b"srcaddr") is not None:
+            return 0.93
+        first = decode(head.lstrip(b"\n").partition(b"\n")[0][:_MOST_HEADER])
+        if "," in first and columns_of(first) is not None:
+            return 0.93
+        return 0.9 if _ACTION.search(head) is not None and _SOURCE.search(head) is not None else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """Refusals by their word; SKIPDATA are records that AWS itself lost; a header has the source's column."""
         del head
-        return (b"REJECT", b"SKIPDATA", b"srcaddr")
+        return (b"REJECT", b"SKIPDATA", *_SOURCES)
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record, a gap where AWS skipped records."""
         for index, line in iter_lines(block):
             text = decode(line)
-            if "srcaddr" in text and _NAMES.fullmatch(text):
-                context.memory["vpc-columns"] = text.split()
+            header = columns_of(text) if any(name in line for name in _SOURCES) else None
+            if header is not None:
+                context.memory["vpc-columns"] = header
                 continue
-            names: list[str] = context.memory.get("vpc-columns", _DEFAULT)
-            cells = text.split()
-            own = names is not _DEFAULT or re.match(r"[2-9] (?:\d{12}|unknown) eni-", text) is not None
-            if not cells or not own:
-                continue
+            columns: Columns = context.memory.get("vpc-columns", _DEFAULT)
+            said = record_in_json(line)
+            if said is None:
+                own = columns is not _DEFAULT or re.match(r"[2-9] (?:\d{12}|unknown) eni-", text) is not None
+                if not text.strip() or not own:
+                    continue
+                said = record_of(text, columns)
             around = block.of_line(index)
-            if len(cells) != len(names):
+            if said is None:
                 shared = frame(around, context, text)
                 yield ParseWarning(**shared, code="truncated", message="not as many fields as the format has")
                 continue
-            said = dict(zip(names, cells, strict=True))
             start, end = _seconds(said.get("start")), _seconds(said.get("end"))
             shared = frame(around, context, text, start)
             status = said.get("log-status")
