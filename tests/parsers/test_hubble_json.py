@@ -418,6 +418,18 @@ def test_agent_events():
     assert one({"debug_event": {"type": "DBG_GENERIC", "message": "hm"}}).message == "hm"
 
 
+@pytest.mark.parametrize("kind", ["POLICY_REORDERED", "ENDPOINT_MOVED", "SERVICE_RENAMED", 99])
+def test_agent_events_of_later_versions(kind):
+    """A type that is not known is a message, whatever object it names."""
+    labels = ["k8s:io.cilium.k8s.policy.derived-from=NetworkPolicy", "k8s:io.cilium.k8s.policy.name=p"]
+    for body in (
+        {"policy_update": {"labels": labels}},
+        {"service_upsert": {"namespace": "shop", "name": "web"}},
+    ):
+        log = one({"agent_event": {"type": kind, **body}, "time": TIME})
+        assert (type(log), log.message) == (LogEvent, str(kind))
+
+
 def test_broken_lines_cost_themselves_only():
     """Garbage, a cut last line, other JSON: warnings at their lines, and every flow beside them."""
     good = json.dumps({"flow": FLOW}).encode()

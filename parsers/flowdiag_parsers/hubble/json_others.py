@@ -167,7 +167,9 @@ def _agent(body: dict[str, Any], common: dict[str, Any]) -> Event:
 
 
 def _changed(word: str, details: dict[str, Any]) -> ObjectRef | None:
-    """The object that changed, where the event names it."""
+    """The object that changed, where the event names it; a type that is not known may tell anything of it."""
+    if word not in _CHANGES:
+        return None
     if word.startswith("POLICY_"):
         kind, group, namespace, name = derived_from(texts(details, "labels"))
         return ObjectRef(kind, group, namespace, name) if kind is not None and name is not None else None
