@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowdiag.ingest import Gathered, ReadOptions, iter_events
 from flowdiag.parserkit import Block, Cause, Direction, FlowEvent, ParseContext, Verdict
 from flowdiag_parsers.calico.flow_log import CalicoFlowDocument, CalicoFlowLog
 from flowdiag_parsers.calico.policy_names import named_policy, policy_string
@@ -293,6 +294,21 @@ def test_a_reply_without_flows_is_known_for_what_it_is(reply):
 
     assert parser.sniff(reply) > 0.5
     assert list(parser.parse(Block(data=reply, last=True), ParseContext(input="flows.json"))) == []
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_records_in_the_texts_of_a_search_are_lines_of_their_own(tmp_path, indent):
+    """A shipper keeps each line as a message: the answer is peeled, also where the line is an answer's record itself."""
+    texts = [json.dumps(RECORD), json.dumps({"_index": "tigera_secure_ee_flows", "_source": RECORD})]
+    hits = [
+        {"_index": "logs", "_source": {"@timestamp": "2026-03-02T10:00:00Z", "message": text}}
+        for text in texts
+    ]
+    (tmp_path / "answer.json").write_text(json.dumps({"took": 3, "hits": {"hits": hits}}, indent=indent))
+    with Gathered([str(tmp_path / "answer.json")]) as sources:
+        found = list(iter_events(sources, ReadOptions()))
+
+    assert [(parser, type(event)) for _, parser, event in found] == [("calico-flowlog", FlowEvent)] * 2
 
 
 def test_a_record_cut_off_inside_a_collector_s_whole_json_is_said():

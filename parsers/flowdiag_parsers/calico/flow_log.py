@@ -97,7 +97,8 @@ class CalicoFlowDocument:
 
     def sniff(self, head: bytes) -> float:
         """A reply's list is a mark; arrays and objects over several lines are peeled before."""
-        if not _has_marks(head):
+        if not _marked(head):
+            # Records that stand in texts are for whoever takes the objects around these off.
             return 0.9 if _EMPTY_REPLY.match(head) is not None else 0.0
         if _is_reply(head):
             return 0.95
@@ -203,8 +204,10 @@ def _decoded(data: bytes) -> Any:
 
 
 def _has_marks(head: bytes) -> bool:
-    if _QUOTED_MARK in head:
-        return True
+    return _QUOTED_MARK in head or _marked(head)
+
+
+def _marked(head: bytes) -> bool:
     return all(mark in head for mark in _MARKS) and any(end in head for end in _ENDS)
 
 
