@@ -157,9 +157,9 @@ def test_a_change_for_some_addresses_of_a_name_says_so(tmp_path):
 
 
 def test_a_name_is_let_through_whole_where_another_connection_of_the_problem_is_not(tmp_path):
-    """No NetworkPolicy lets a pod reach another node under Cilium; the name's second address is mended all the same."""
-    node = {"ip": "192.168.7.2", "end": {"identity": 6, "labels": ["reserved:remote-node"]}}
-    records = _named("198.51.100.7", "198.51.100.8") + record(9, dst=node, port=10250)
+    """No change is known for Cilium's health endpoint; the name's second address is mended all the same."""
+    health = {"ip": "192.168.7.2", "end": {"identity": 4, "labels": ["reserved:health"]}}
+    records = _named("198.51.100.7", "198.51.100.8") + record(9, dst=health, port=4240)
     (problem,) = analyze([write(tmp_path, state_json=listed(*OBJECTS), flows_jsonl=records)]).problems
 
     assert len(problem.connections) == 2

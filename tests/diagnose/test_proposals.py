@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,7 +37,7 @@ CASES = {
 }
 
 WITHOUT_PROPOSAL = {
-    *("FD205", "FD207", "FD210", "FD214"),
+    "FD214",
     *("FD308", "FD310", "FD404"),
     *("FD501", "FD503", "FD504", "FD505", "FD508"),
     *("FD601", "FD604", "FD605", "FD608", "FD609"),
@@ -96,6 +96,20 @@ PROPOSED = {
     "FD402-fires_local_address": (
         "Add NetworkPolicy shop/allow-dns to allow DNS to all that NetworkPolicy shop/dns isolates, "
         "at 169.254.20.10 and 1 other address of the cluster's DNS."
+    ),
+    "FD205-fires_labels_of_a_host_pod": (
+        "Add NetworkPolicy shop/allow-web-from-nodes to let shop/web be reached by 192.0.2.11 "
+        "and 1 other address of the nodes."
+    ),
+    "FD205-fires_labels_in_calicos_words": (
+        "Admit 192.0.2.11 and 1 other address of the nodes on 8080/TCP in NetworkPolicy shop/web "
+        "by a rule behind ingress[0]."
+    ),
+    "FD205-fires_labels_in_ciliums_words": (
+        "Add CiliumNetworkPolicy shop/allow-web-from-nodes to let shop/web be reached by nodes (host, remote-node)."
+    ),
+    "FD207-fires_range_over_nodes": (
+        "Add CiliumNetworkPolicy shop/allow-web-to-nodes to let shop/web reach nodes (host, remote-node)."
     ),
     "FD211-fires_outside_address": (
         "Admit 198.51.100.9 on 443/TCP in NetworkPolicy shop/internet by a rule beside egress[0]."
@@ -599,6 +613,26 @@ def test_metrics_are_not_opened_to_everybody():
     assert finding.counterfactual.summary == (
         "Add NetworkPolicy shop/allow-api-from-prometheus to let shop/api be reached by monitoring/prometheus."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "mended"),
+    [
+        ("FD205-fires_labels_of_a_host_pod", True),
+        ("FD207-fires_range_over_nodes", True),
+        ("FD210-fires_client_hidden_by_the_node", False),
+    ],
+)
+@pytest.mark.parametrize("alone", [True, False])
+def test_nodes_are_admitted_where_a_rule_means_them(name, mended, alone):
+    """Else anybody outside may stand behind a node's address, whom the policy means to keep out."""
+    case, policies, _, _ = proposal_of(CASES[name])
+    finding = diagnose(case)[0]
+    finding = finding if alone else structs.replace(finding, code="FD101")
+    (told,) = attach([(case, finding)], policies)
+
+    inward = case.flow.src.kind is EndpointKind.NODE
+    assert (told.counterfactual is not None) is (mended if alone else not inward)
 
 
 def test_the_other_addresses_stand_beside_the_one_that_is_admitted():

@@ -16,7 +16,7 @@ from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.admin import GROUP as ADMIN_GROUP
 from flowdiag.diagnose.proposals.admin import admin_edits
 from flowdiag.diagnose.proposals.calico import calico_edits
-from flowdiag.diagnose.proposals.cilium import cilium_edits
+from flowdiag.diagnose.proposals.cilium import NODES, cilium_edits
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP as KUBERNETES_GROUP
 from flowdiag.diagnose.proposals.kubernetes import kubernetes_edits
@@ -27,15 +27,19 @@ from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text
-from flowdiag.model.cilium import POLICY_KINDS
+from flowdiag.model.cilium import NODE_ENTITIES, POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
-from flowdiag.model.policy import CALICO_GROUPS, Condition, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, EndDecision, NearestRule, PolicyRef
 
 __all__ = ["candidates", "with_a_pod"]
 
 _API = "kube-apiserver"
+_NODES = "nodes"
+_MOST_NODES = 16
+"""More are not listed one by one: whoever has so many admits the range that they are of."""
+_BY_ADDRESS = frozenset({Dialect.KUBERNETES, Dialect.CALICO})
 _OUTSIDE_OR_NODE = (EndpointKind.EXTERNAL, EndpointKind.NODE)
 _WHO = {Condition.NAMESPACE, Condition.POD}
 """Conditions that a rule misses if it means another workload."""
@@ -65,7 +69,7 @@ def candidates(
     """
     src, dst = (_written(case, end) for end in (case.flow.src, case.flow.dst))
     peer = dst if direction is Direction.EGRESS else src
-    own, (more, whose) = single_range(peer), _other_addresses(case, peer)
+    own, (more, whose) = single_range(peer), _other_addresses(case, peer, direction)
     for edit in _edits(case, direction, decision, lead, (src, dst), widening=widening, given=given):
         if own is not None and more:
             edit, *_ = with_addresses((edit,), own, more, of=whose, named=end_text(peer))  # noqa: PLW2901
@@ -121,16 +125,32 @@ def _written(case: Case, end: Endpoint) -> Endpoint:
     """Give an end as policies can mean it: the API server as that, by the addresses that its endpoints list where they go by those."""
     if end.entity == _API and case.context.by_identity:
         return replace(end, kind=EndpointKind.ENTITY, name=_API, ip=None, pod=None)
+    if case.context.by_identity and (end.kind is EndpointKind.NODE or end.entity in NODE_ENTITIES):
+        return replace(end, kind=EndpointKind.ENTITY, entity=NODES, name="nodes", ip=None, pod=None)
     if end.ip in case.context.api_addresses and end.kind in _OUTSIDE_OR_NODE and not case.context.by_identity:
         return replace(end, kind=EndpointKind.EXTERNAL, name=_API, dns_names=(_API,), pod=None)
+    if _goes_by_address(case, end):
+        return replace(end, kind=EndpointKind.EXTERNAL, name=_NODES, pod=None)
     return with_a_pod(case, end)
 
 
-def _other_addresses(case: Case, peer: Endpoint) -> tuple[list[str], str]:
+def _goes_by_address(case: Case, end: Endpoint) -> bool:
+    """Whether a node is somebody that ranges mean; where the enforcer maps its traffic otherwise nobody can say."""
+    return end.kind is EndpointKind.NODE and end.ip is not None and case.context.dialect in _BY_ADDRESS
+
+
+def _other_addresses(case: Case, peer: Endpoint, direction: Direction) -> tuple[list[str], str]:
     """Ranges of what else a peer outside answers at, and whose they are."""
     others, whose = set[str](), ""
     if peer.kind is EndpointKind.EXTERNAL and peer.name == _API:
         others, whose = set(case.context.api_addresses), "the API server"
+    elif peer.kind is EndpointKind.EXTERNAL and peer.name == _NODES and direction is Direction.INGRESS:
+        # Tomorrow the caller's pod runs on another node; what is called on one need not be on all of them.
+        nodes = case.context.snapshot.nodes.values()
+        own = [[ip for ip in node.addresses if (":" in ip) == (":" in (peer.ip or ""))][:1] for node in nodes]
+        # Across an overlay a node has another address, and the other nodes' are not known.
+        if len(own) <= _MOST_NODES and [peer.ip] in own:
+            others, whose = {ip for ips in own for ip in ips}, "the nodes"
     elif peer.ip in LOCAL_CACHE_IPS and peer is not case.flow.src and answers_lookups(case):
         # The cache listens on the Service's address as well, and pods ask either.
         others, whose = set(dns_addresses(case)), "the cluster's DNS"

@@ -23,12 +23,15 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import NAME_LABEL, PolicyObject
 from flowdiag.model.policy import PEER_WORDS, Condition, NearestRule
 
-__all__ = ["cilium_edits", "cilium_peer"]
+__all__ = ["NODES", "cilium_edits", "cilium_peer"]
 
 GROUP = "cilium.io"
 _NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 _NAMESPACE_KEYS = (_NAMESPACE, "io.kubernetes.pod.namespace", "any:io.kubernetes.pod.namespace")
 _DNS = 53
+_NODE_WORDS = ["host", "remote-node"]
+NODES = f"nodes ({', '.join(_NODE_WORDS)})"
+"""What nodes are to Cilium's policies: a pod's own, and all others; which is which changes when the pod moves."""
 _STEPS = re.compile(r"(ingress|egress)\[(\d{1,4})\](?:\.(?:from|to)([A-Za-z]{1,16})\[(\d{1,4})\])?")
 # "ingress[0].fromEndpoints[1]", "egress[2]": the path of a rule; one of `specs` or of a deny list has another.
 
@@ -42,20 +45,22 @@ def cilium_ports(
     ]
 
 
-def cilium_peer(end: Endpoint, namespace: str | None) -> tuple[str, Any] | None:
-    """Write an end as (kind of list, entry) for a policy of `namespace` (``None``: of the whole cluster)."""
+def cilium_peer(end: Endpoint, namespace: str | None) -> tuple[str, list[Any]] | None:
+    """Write an end as (kind of list, entries) for a policy of `namespace` (``None``: of the whole cluster)."""
     if end.entity in ("ingress", "kube-apiserver"):
-        return ("Entities", end.entity)
+        return ("Entities", [end.entity])
+    if end.entity == NODES:
+        return ("Entities", list(_NODE_WORDS))
     outside = single_range(end)
     if outside is not None:
-        return ("CIDR", outside)
+        return ("CIDR", [outside])
     if end.pod is None or end.pod.host_network:
         return None
     labels = pod_labels(end.pod)
     if labels is None:
         return None
     other = {} if end.pod.namespace == namespace else {_NAMESPACE: end.pod.namespace}
-    return ("Endpoints", {"matchLabels": {**other, **labels}})
+    return ("Endpoints", [{"matchLabels": {**other, **labels}}])
 
 
 def cilium_edits(
@@ -100,13 +105,13 @@ def cilium_edits(
     own, kept = False, dict[str, Any]()
     rules = spec[direction.value]
     if kind is not None and kind.removesuffix("Set") == written[0] and f"{word}{written[0]}" in changed:
-        changed[f"{word}{written[0]}"] = [*changed[f"{word}{written[0]}"], written[1]]
+        changed[f"{word}{written[0]}"] = [*changed[f"{word}{written[0]}"], *written[1]]
     else:
         kept = {key: value for key, value in changed.items() if key in ("toPorts", "icmps")}
         # It becomes a rule of its own: that the other is for every port is no reason to open all ports here.
         rules.append(
             {
-                f"{word}{written[0]}": [written[1]],
+                f"{word}{written[0]}": written[1],
                 **(copy.deepcopy(kept) or _only_port(case, direction, rule)),
             }
         )

@@ -66,7 +66,7 @@ def _like(closing: PolicyObject, own: PolicyObject, case: Case) -> PolicyObject 
         selector = closing.spec.get("endpointSelector")
         if entry is None or not isinstance(selector, dict):
             return None
-        written = [{f"to{entry[0]}": [entry[1]], "toPorts": rule["toPorts"]} for rule in rules]
+        written = [{f"to{entry[0]}": entry[1], "toPorts": rule["toPorts"]} for rule in rules]
         spec = {"endpointSelector": copy.deepcopy(selector), Direction.EGRESS.value: written}
         ref = PolicyRef("CiliumClusterwideNetworkPolicy", own.ref.group, None, DNS_NAME)
         return PolicyObject(ref=ref, api_version=own.api_version, spec=spec)

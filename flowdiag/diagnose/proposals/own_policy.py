@@ -133,7 +133,7 @@ def _kubernetes_policy(
 
 
 def _cilium_policy(
-    opening: _Opening, subject: dict[str, Any] | None, entry: tuple[str, Any] | None
+    opening: _Opening, subject: dict[str, Any] | None, entry: tuple[str, list[Any]] | None
 ) -> PolicyObject | None:
     if entry is None:
         return None
@@ -142,7 +142,7 @@ def _cilium_policy(
     if subject is not None:
         selector = copy.deepcopy(subject.get("endpointSelector") or {})
     ports = [{"port": str(opening.port), "protocol": protocol} for protocol in opening.protocols]
-    rule = {f"{PEER_WORDS[opening.direction]}{entry[0]}": [entry[1]], "toPorts": [{"ports": ports}]}
+    rule = {f"{PEER_WORDS[opening.direction]}{entry[0]}": entry[1], "toPorts": [{"ports": ports}]}
     spec = {"endpointSelector": selector, opening.direction.value: [rule]}
     return PolicyObject(ref=ref, api_version="cilium.io/v2", spec=spec)
 

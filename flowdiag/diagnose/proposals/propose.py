@@ -54,7 +54,8 @@ def propose(
         lead: the rule that the diagnosis is about, which is to be mended before others that come as near.
         within: the objects that may be edited; any, and new ones, where not given.
         narrow: no rule was found to be mistaken, so that one for everybody, or of a policy for all namespaces, is
-            not widened for a pod where a rule for that pod will do, and none is made to mean somebody else.
+            not widened for a pod where a rule for that pod will do, none is made to mean somebody else, and nodes are
+            not let in.
         elsewhere: what decides where `policies` are those of the namespaces of `within` and of the case's ends alone.
         given: names that new policies of other problems have.
         keep: connections that edits before this one mend.  Their pods may be gone, so that the radius, which is of
@@ -63,6 +64,8 @@ def propose(
     Returns:
         A proposal whose proof held, or ``None``.
     """
+    if narrow and _behind_a_node(case):
+        return None
     wide: Proposal | None = None
     outside = EndpointKind.EXTERNAL in (case.flow.src.kind, case.flow.dst.kind)
     for number, (edits, steps) in enumerate(
@@ -88,6 +91,16 @@ def propose(
             return found
         wide = wide or found
     return wide
+
+
+def _behind_a_node(case: Case) -> bool:
+    """Whether a node calls: if no rule means it, who calls with its address is not known, and may be anybody outside."""
+    src = case.flow.src
+    return (
+        src.kind is EndpointKind.NODE
+        and src.ip not in case.context.api_addresses
+        and src.entity != "kube-apiserver"
+    )
 
 
 def _of_many(edits: Iterable[AnyEdit]) -> bool:
