@@ -84,7 +84,8 @@ def confirm_commands(
 
 
 def _exec_target(end: ReportEndpoint) -> str | None:
-    if end.kind != "pod" or end.workload is None:
+    if end.kind != "pod" or end.workload is None or end.cluster:
+        # kubectl would look for a pod of another cluster in this one.
         return None
     prefix = _EXEC_KINDS.get(end.workload.kind or "")
     if prefix is not None:

@@ -37,7 +37,6 @@ CASES = {
 }
 
 WITHOUT_PROPOSAL = {
-    "FD214",
     *("FD308", "FD310", "FD404"),
     *("FD501", "FD503", "FD504", "FD505", "FD508"),
     *("FD601", "FD604", "FD605", "FD608", "FD609"),
@@ -110,6 +109,9 @@ PROPOSED = {
     ),
     "FD207-fires_range_over_nodes": (
         "Add CiliumNetworkPolicy shop/allow-web-to-nodes to let shop/web reach nodes (host, remote-node)."
+    ),
+    "FD214-fires_selector_without_a_cluster": (
+        "Admit the same pods of cluster east beside CiliumNetworkPolicy pay/api ingress[0].fromEndpoints[0]."
     ),
     "FD211-fires_outside_address": (
         "Admit 198.51.100.9 on 443/TCP in NetworkPolicy shop/internet by a rule beside egress[0]."

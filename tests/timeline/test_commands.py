@@ -5,6 +5,7 @@ import shlex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowdiag.model.event import L7, WorkloadRef
 from flowdiag.model.policy import PolicyRef
@@ -66,6 +67,15 @@ def test_a_host_endpoint_without_a_profile_is_looked_for_among_all():
     assert confirm_commands(end("web", "shop"), end("db", "data", ips=()), "TCP", 5432, (ref,)) == (
         "kubectl get hostendpoint.projectcalico.org -o yaml",
     )
+
+
+def test_a_pod_of_another_cluster_is_not_looked_for_here():
+    """kubectl asks this cluster, which may have a workload of that name too."""
+    ref = PolicyRef("CiliumNetworkPolicy", "cilium.io", "data", "db")
+
+    assert confirm_commands(
+        replace(end("web", "shop"), cluster="west"), end("db", "data"), "TCP", 5432, (ref,)
+    ) == ("kubectl -n data describe ciliumnetworkpolicy db",)
 
 
 def test_a_name_that_is_shell_stays_a_name():

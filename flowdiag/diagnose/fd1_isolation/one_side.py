@@ -17,6 +17,8 @@ from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["OneSideAllowed"]
 
+_ONE_CHAIN = frozenset({"netfilter", "nflog"})
+"""Logs of rules in one list, where those of either end may stand first if both are on the node."""
 _OF_RULES = ("FD1", "FD2", "FD3", "FD4", "FD5")
 """Findings about rules of one end, which are only one half of the answer."""
 
@@ -30,7 +32,8 @@ class OneSideAllowed(Rule):
         The other end is isolated too, and a rule there admits the connection; this end is isolated and
         has none.  Records of the same connection that passed the other end make it certain.
 
-        Beside other findings it says where the destination would refuse what its source did not let out.
+        Beside other findings it says where the destination would refuse what its source did not let out, and where the
+        source would not have let out what arrived.
 
     Advice:
         Add the missing half on the refusing end; where both refuse, on both.
@@ -84,9 +87,9 @@ class OneSideAllowed(Rule):
         )
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
-        """Say that the destination would refuse it, too; no record can show that, as nothing arrived there."""
+        """Say that the other end would refuse it, too: the destination, as nothing arrived there, no record can show."""
         other = case.other_end
-        if case.flow.direction is not Direction.EGRESS or not case.replay_agrees or not case.of_rules:
+        if case.flow.direction is None or not case.replay_agrees or not case.of_rules:
             return finding
         if other is None or other.allowed is not False or not finding.code.startswith(_OF_RULES):
             return finding
@@ -96,5 +99,13 @@ class OneSideAllowed(Rule):
         else:
             verb = "isolates" if len(other.isolated_by) == 1 else "isolate"
             why = f"{policies_text(other.isolated_by, most=3)} {verb} it, and no rule there admits this"
-        text = f"The ingress side of {who} would refuse it, too: {why}."
+        if case.flow.direction is Direction.EGRESS:
+            text = f"The ingress side of {who} would refuse it, too: {why}."
+        elif case.same_node is True and case.flow.distinct.parser in _ONE_CHAIN:
+            return finding
+        else:
+            text = (
+                f"It arrived, so that {who} was let out, where the policies at hand refuse it: {why}. They read "
+                "otherwise then, or are not enforced there."
+            )
         return replace(finding, limits=(text, *finding.limits))

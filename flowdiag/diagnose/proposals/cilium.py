@@ -18,6 +18,7 @@ from flowdiag.diagnose.proposals.ports import ports_text, protocols
 from flowdiag.diagnose.proposals.selectors import corrected, pod_labels, respelt, single_range, with_key
 from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text, policy_text, rule_text
+from flowdiag.model.cilium import CLUSTER_LABEL
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import NAME_LABEL, PolicyObject
@@ -85,10 +86,20 @@ def cilium_edits(
         text = f"Allow {ports_text(case, direction, condition)} in {rule_text(rule)}"
         yield Edit(text, direction, policy, changed_policy(policy, spec))
         return
+    word = PEER_WORDS[direction]
+    theirs = _other_cluster(rule)
+    if theirs is not None and kind == "Endpoints" and item is not None:
+        spec, changed = _copied(policy, direction, index)
+        entries = changed[f"{word}Endpoints"] = list(changed[f"{word}Endpoints"])
+        # The entry goes on to mean this cluster's.
+        labels = {**(entries[item].get("matchLabels") or {}), CLUSTER_LABEL: theirs}
+        entries.append({**entries[item], "matchLabels": labels})
+        text = f"Admit the same pods of cluster {theirs} beside {rule_text(rule)}"
+        yield Edit(text, direction, policy, changed_policy(policy, spec))
+        return
     written = cilium_peer(peer, rule.policy.namespace)
     if written is None:
         return
-    word = PEER_WORDS[direction]
     if kind == "Endpoints" and written[0] == "Endpoints" and item is not None:
         spec, changed = _copied(policy, direction, index)
         entries = changed[f"{word}Endpoints"] = list(changed[f"{word}Endpoints"])
@@ -123,6 +134,14 @@ def cilium_edits(
             f"Admit {end_text(peer)}{on} in {policy_text(rule.policy)} by a rule beside {direction}[{index}]"
         )
     yield Edit(text, direction, policy, changed_policy(policy, spec))
+
+
+def _other_cluster(rule: NearestRule) -> str | None:
+    """The cluster of the mesh that the peer is of, where a rule misses by nothing else; ``None`` where it does not."""
+    if len(rule.misses) != 1:
+        return None
+    key, _, found = (rule.misses[0].found or "").partition("=")
+    return found if key == CLUSTER_LABEL and found else None
 
 
 def _copied(policy: PolicyObject, direction: Direction, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
