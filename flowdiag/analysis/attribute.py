@@ -122,7 +122,7 @@ def attribute(
             unattributed.append(part)
 
     def mend(
-        leads: Sequence[Refusal], counts: Sequence[int], others: Sequence[Sequence[Refusal]]
+        leads: Sequence[Refusal], counts: Sequence[int], others: Sequence[Sequence[Sequence[Refusal]]]
     ) -> list[Finding]:
         if state is None:
             return [lead.finding for lead in leads]
@@ -131,7 +131,7 @@ def attribute(
             state.policies,
             ip_block_pods=ip_block_pods,
             counts=counts,
-            others=[[cases[id(refusal.flow)] for refusal in each] for each in others],
+            others=[[[cases[id(one.flow)] for one in each] for each in parts] for parts in others],
             beside=(end for refusal in refusals for end in (refusal.flow.src, refusal.flow.dst)),
         )
 

@@ -166,11 +166,13 @@ class Counterfactual(Struct, frozen=True, kw_only=True):
     proved: bool
     """Whether, by replay, every connection of the problem passes with it and nothing that is open closes."""
     allows_denied: bool
-    """Whether every connection of the problem passes with it; a change that is not proved may mend the first one only."""
+    """Whether every connection of the problem passes with it; a change that is not proved may mend some of them."""
     also_allows: tuple[BlastRadius, ...]
     may_allow: tuple[BlastRadius, ...] | UnsetType = UNSET
     """Ports that are surely closed without the change, and that may be open with it: policies cannot tell.  Left out
     where there are none."""
+    mends: int | UnsetType = UNSET
+    """How many of the problem's connections pass with it; left out where all do."""
     shared: tuple[PolicyRef, ...] | UnsetType = UNSET
     """Objects that the change for another problem writes differently: whichever manifest is applied last would undo
     the other.  Left out where there are none."""

@@ -5,6 +5,8 @@ Nothing here escapes; the format does that to the whole phrase.
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from flowdiag.model.report import (
     Confidence,
     Connection,
@@ -253,11 +255,14 @@ def radius_known(change: Counterfactual) -> bool:
 
 
 def proof_text(problem: Problem, change: Counterfactual) -> str:
-    """``proved by replay``, and of several connections or problems that it is for all, or that it mends the first alone."""
+    """``proved by replay``, and of several connections or problems that it is for all, or how many it mends."""
     number = problem.connection_count
     if isinstance(change, JoinedChange):
         return f"proved for all connections of {plural(len(change.problems), 'problem')}"
+    if not change.allows_denied and change.mends is not UNSET:
+        return f"mends {change.mends:,} of {number:,} connections" if change.mends else "mends a part only"
     if not change.allows_denied:
+        # As reports of older versions have it.
         whole = number > 1 and not any(map(_several_addresses, problem.connections[:1]))
         return f"mends {f'the first of {number:,} connections' if whole else 'a part'} only"
     if not change.proved:

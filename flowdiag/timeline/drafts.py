@@ -147,12 +147,9 @@ class ProblemDraft(Struct):
         return _latest(alike)
 
     @property
-    def others(self) -> list[Refusal]:
-        """What the change that mends `lead` is to mend as well, in its own connection and in the others."""
-        return [
-            *self.connections[0].beside(self.lead),
-            *(refusal for one in self.connections[1:] for refusal in one.held),
-        ]
+    def others(self) -> list[list[Refusal]]:
+        """What the change that mends `lead` is to mend as well, by connection: in its own one first."""
+        return [self.connections[0].beside(self.lead), *(one.held for one in self.connections[1:])]
 
 
 def _policy_keys(refusal: Refusal) -> tuple[PolicyKey, PolicyKey]:

@@ -17,9 +17,9 @@ from flowdiag.timeline.marks import ChangeMark, GapMark, SignalMark
 
 __all__ = ["Material", "Mend"]
 
-Mend = Callable[[Sequence[Refusal], Sequence[int], Sequence[Sequence[Refusal]]], Sequence[Finding]]
-"""Refusals that speak for a problem each, how many records it has, and its other connections, to their findings with
-proposals where one is proved."""
+Mend = Callable[[Sequence[Refusal], Sequence[int], Sequence[Sequence[Sequence[Refusal]]]], Sequence[Finding]]
+"""Refusals that speak for a problem each, how many records it has, and what else of it is refused by connection (its own
+one first), to their findings with proposals where one is proved."""
 
 
 class Material(Struct, kw_only=True):

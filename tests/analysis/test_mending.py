@@ -164,7 +164,10 @@ def test_a_name_is_let_through_whole_where_another_connection_of_the_problem_is_
 
     assert len(problem.connections) == 2
     assert not problem.counterfactual.proved
-    assert proof_text(problem, problem.counterfactual) == "mends a part only"
+    assert proof_text(problem, problem.counterfactual) == "mends 1 of 2 connections"
+    assert problem.counterfactual.summary.endswith(
+        " It leaves shop/web to health (192.168.7.2) on 4240/TCP refused."
+    )
     (manifest,) = problem.counterfactual.manifests
     assert ("198.51.100.7/32" in manifest, "198.51.100.8/32" in manifest) == (True, True)
 

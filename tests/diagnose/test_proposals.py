@@ -766,7 +766,7 @@ def test_what_mends_a_second_pod_keeps_what_mended_one_that_is_gone():
     }
     case, policies, _, _ = proposal_of(spec)
     other = build_case({**spec, "flow": {**spec["flow"], "from": "shop/web-1"}})
-    (finding,) = attach([(case, diagnose(case)[0])], policies, others=[[other]])
+    (finding,) = attach([(case, diagnose(case)[0])], policies, others=[[[], [other]]])
 
     found = finding.counterfactual
     assert found.summary.endswith(
@@ -829,12 +829,14 @@ def test_a_change_serves_every_connection_where_its_object_can(denied, source, p
     }
     case, compiled, ends, _ = proposal_of(spec)
     other = build_case({**spec, "flow": {**spec["flow"], "from": source, "port": f"{port}/TCP"}})
-    (finding,) = attach([(case, diagnose(case)[0])], compiled, others=[[other]])
+    (finding,) = attach([(case, diagnose(case)[0])], compiled, others=[[[], [other]]])
 
     found = finding.counterfactual
     # Ports of one rule are told as a list.
     ports, rest = ("8080/TCP" + change, "") if change and change[0] != ";" else ("8080/TCP", change or "")
-    assert found.summary == f"Allow {ports} in NetworkPolicy data/api ingress[0]{rest}."
+    kept = "" if allowed else f" It leaves {source} to data/api on {port}/TCP refused."
+    assert found.summary == f"Allow {ports} in NetworkPolicy data/api ingress[0]{rest}.{kept}"
+    assert found.mends == (UNSET if allowed else 1)
     assert (found.proved, found.allows_denied) == (allowed, allowed)
     assert len(found.manifests) == 1 + len(closed)
     applied = _applied(spec, found, compiled)
@@ -856,7 +858,9 @@ def test_each_of_several_workloads_gets_what_it_would_get_alone(direction):
         for src, dst in ends
     ]
     policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.KUBERNETES)
-    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[cases[1:]])
+    (finding,) = attach(
+        [(cases[0], diagnose(cases[0])[0])], policies, others=[[[], *([case] for case in cases[1:])]]
+    )
 
     found = finding.counterfactual
     assert (found.proved, found.allows_denied, found.also_allows) == (True, True, ())
@@ -881,7 +885,9 @@ def test_one_workload_gets_one_policy_for_all_that_it_calls():
         for at, pod in enumerate(there)
     ]
     policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.KUBERNETES)
-    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[cases[1:]])
+    (finding,) = attach(
+        [(cases[0], diagnose(cases[0])[0])], policies, others=[[[], *([case] for case in cases[1:])]]
+    )
 
     found = finding.counterfactual
     assert (found.proved, found.also_allows) == (True, ())
@@ -893,6 +899,51 @@ def test_one_workload_gets_one_policy_for_all_that_it_calls():
     applied = _applied(spec, found, policies)
     for one in cases:
         assert applied.evaluate(one.flow.src, one.flow.dst, one.protocol, one.port).allowed is True
+
+
+@pytest.mark.parametrize("lead", ["bare-0", "db-0"])
+def test_what_no_rule_can_open_keeps_nothing_from_the_rest(lead):
+    """A selector of the pod without labels would mean every pod; the problem's other connections are mended."""
+    there = {
+        f"data/{name}-0": {"ip": f"10.0.2.{at}", "labels": {"app": name} if name != "bare" else {}}
+        for at, name in enumerate(("bare", "db", "cache"))
+    }
+    spec = _spec(pods={"shop/web-1": {"ip": "10.0.1.1"}, **there}, policies={"shop/deny": DENY})
+    cases = [build_case({**spec, "flow": {**spec["flow"], "to": pod, "port": "6379/TCP"}}) for pod in there]
+    cases.sort(key=lambda case: case.flow.dst.name != lead)
+    policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.KUBERNETES)
+    others = [[], *([case] for case in cases[1:])]
+    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[others])
+
+    found = finding.counterfactual
+    assert found.summary == (
+        "Add NetworkPolicy shop/allow-web-to-db to let shop/web reach data/db; "
+        "admit data/cache in NetworkPolicy shop/allow-web-to-db egress[0]. "
+        "It leaves shop/web to data/bare on 6379/TCP refused."
+    )
+    assert (found.proved, found.allows_denied, found.mends, found.also_allows) == (False, False, 2, ())
+    applied = _applied(spec, found, policies)
+    assert [
+        case.flow.dst.name
+        for case in cases
+        if not applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed
+    ] == ["bare-0"]
+
+
+def test_of_very_many_connections_the_first_are_mended():
+    """Each is proved by itself, and how many there are left is said."""
+    there = {f"data/db-{at}-0": {"ip": f"10.0.2.{at}", "labels": {"app": f"db-{at}"}} for at in range(1, 31)}
+    spec = _spec(pods={"shop/web-1": {"ip": "10.0.1.1"}, **there}, policies={"shop/deny": DENY})
+    cases = [build_case({**spec, "flow": {**spec["flow"], "to": pod, "port": "6379/TCP"}}) for pod in there]
+    policies = compile_policies(cases[0].context.snapshot, dialect=Dialect.KUBERNETES)
+    others = [[], *([case] for case in cases[1:])]
+    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[others])
+
+    found = finding.counterfactual
+    assert (found.proved, found.mends) == (False, 25)
+    assert found.summary.endswith(
+        " It leaves shop/web to data/db-26 on 6379/TCP, shop/web to data/db-27 on 6379/TCP and 3 more refused."
+    )
 
 
 _FOR_ALL = {
@@ -929,7 +980,9 @@ def test_lookups_of_many_namespaces_are_let_through_by_one_policy(closing):
     to = {"to": "kube-system/coredns-1", "port": "53/UDP", "direction": "egress"}
     cases = [build_case({**spec, "flow": {"from": f"{name}/app-1", **to}}) for name in spaces]
     policies = compile_policies(cases[0].context.snapshot, dialect=Dialect(spec["dialect"]))
-    (finding,) = attach([(cases[0], diagnose(cases[0])[0])], policies, others=[cases[1:]])
+    (finding,) = attach(
+        [(cases[0], diagnose(cases[0])[0])], policies, others=[[[], *([case] for case in cases[1:])]]
+    )
 
     found = finding.counterfactual
     kind = closing.split()[0]

@@ -32,6 +32,9 @@ _MOST = 32
 _MOST_BESIDE = 192
 """Kinds of connections of all these problems that are mended beside the first of each."""
 
+_MOST_INSTEAD = 8
+"""Other connections of a problem that are tried where its first cannot be mended."""
+
 _MENDED = frozenset(
     {
         *("FD101", "FD102", "FD103", "FD104", "FD105"),
@@ -55,7 +58,7 @@ def attach(
     *,
     ip_block_pods: IpBlockPods = IpBlockPods.AUTO,
     counts: Sequence[int] | None = None,
-    others: Sequence[Sequence[Case]] = (),
+    others: Sequence[Sequence[Sequence[Case]]] = (),
     beside: Iterable[Endpoint] = (),
 ) -> list[Finding]:
     """Give the findings back, in order, with proposals where one is proved.
@@ -65,11 +68,16 @@ def attach(
         policies: the compiled policies that the cases were held against.
         ip_block_pods: as `policies` was compiled.
         counts: refused records that each of `found` stands for; its own flow's where not given.
-        others: the cases of the other connections that each of `found` speaks for; none where not given.
+        others: what else is refused of the problem that each of `found` speaks for, by connection, its own one first;
+            nothing where not given.
         beside: ends of other flows, which a change may open too.
     """
     found = [(as_now(case), finding) for case, finding in found]
-    rests = [[as_now(case) for case in each] for each in others] or [[] for _ in found]
+    connections = [
+        [[found[index][0], *map(as_now, own)], *([as_now(case) for case in each] for each in rest)]
+        for index, (own, *rest) in enumerate(others or [[()] for _ in found])
+    ]
+    rests = [[case for each in parts for case in each][1:] for parts in connections]
     ends = Ends.of(
         policies.snapshot, [*beside, *(end for case, _ in found for end in (case.flow.src, case.flow.dst))]
     )
@@ -87,6 +95,10 @@ def attach(
             if proposal and own[0] is not latest[0] and not proposal.steps.passes(own[0]):
                 # Policies tell the pods of the workload apart, so it is not one kind of connection.
                 proposal, lead = cluster.proposal(own), own
+            if proposal is None:
+                # What no rule can open, such as a node under Cilium, keeps nothing from the problem's other connections.
+                proposal, lead = cluster.instead(own, rest)
+                rest = [case for case in (own[0], *rest) if case is not lead[0]]
             narrow = own[1].code in _NO_MISTAKE
             most = min(MOST, left)
             change = proposal and cluster.for_every(proposal, rest, narrow=narrow, most=most)
@@ -95,13 +107,13 @@ def attach(
                 again = cluster.proposal(lead, given)
                 change = again and cluster.for_every(again, rest, given, narrow=narrow, most=most)
             kinds = len({kind_of(case) for case in rest}) if change else 0
-            left -= kinds if kinds <= most else 0
+            left -= min(kinds, most)
             if change:
                 changes[index] = change
                 for edit in change.edits:
                     written.setdefault(object_of(edit), set()).add(_content(edit))
             back = reverting(own[0], policies, ends, ip_block_pods=ip_block_pods)
-            mended[index] = _with_revert(mended[index], back, rest)
+            mended[index] = _with_revert(mended[index], back, connections[index])
     shared = frozenset(ref for ref, texts in written.items() if len(texts) > 1)
     served = {
         index: [case for case in (found[index][0], *rests[index]) if change.steps.passes(case)]
@@ -119,7 +131,9 @@ def attach(
         joins |= joins_of(changes, served, shared, cluster.joined, undone - joins.keys())
     for index, change in changes.items():
         _, change_for_all = joins.get(index, (None, None))
-        mend = change.for_all(rests[index], shared, undone=index in undone, joined=change_for_all is not None)
+        mend = change.for_all(
+            connections[index], shared, undone=index in undone, joined=change_for_all is not None
+        )
         mended[index] = replace(mended[index], counterfactual=mend, joined=change_for_all)
     return mended
 
@@ -145,6 +159,17 @@ class _Cluster(Struct, frozen=True):
             narrow=finding.code in _NO_MISTAKE,
             given=given,
         )
+
+    def instead(
+        self, one: tuple[Case, Finding], rest: Sequence[Case]
+    ) -> tuple[Proposal | None, tuple[Case, Finding]]:
+        """Propose what mends another connection of a problem, and say which, where the first cannot be mended."""
+        kinds = {kind_of(case): case for case in rest if kind_of(case) != kind_of(one[0])}
+        for case in list(kinds.values())[:_MOST_INSTEAD]:
+            found = self.proposal((case, one[1]))
+            if found is not None:
+                return found, (case, one[1])
+        return None, one
 
     def for_every(
         self,
@@ -213,9 +238,9 @@ def _content(edit: AnyEdit) -> bytes:
     return msgspec.json.encode(edit.labels, order="sorted")
 
 
-def _with_revert(finding: Finding, back: Revert | None, others: Sequence[Case]) -> Finding:
+def _with_revert(finding: Finding, back: Revert | None, connections: Sequence[Sequence[Case]]) -> Finding:
     if back is None:
         return finding
-    revert = back.proposal and back.proposal.for_all(others)
-    advice = f"{finding.advice} {back.sentence(others)}".strip()
+    revert = back.proposal and back.proposal.for_all(connections)
+    advice = f"{finding.advice} {back.sentence([case for each in connections for case in each])}".strip()
     return replace(finding, advice=advice, revert=revert)

@@ -162,7 +162,7 @@ def joined(
 
 def _view(change: Proposal, cases: Sequence[Case], objects: Collection[PolicyRef]) -> JoinedChange:
     """As a report has it; the ids of its problems are not known here."""
-    mend = change.for_all(cases)
+    mend = change.for_all([[case] for case in cases])
     return JoinedChange(
         summary=mend.summary,
         manifests=mend.manifests,

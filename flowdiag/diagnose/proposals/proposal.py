@@ -22,6 +22,8 @@ __all__ = ["Proposal"]
 
 _DOUBTS = 2
 """Pairs that are named of those of which it is not known whether a change opens them."""
+_NAMED = 2
+"""Connections that are named of those that a change leaves refused."""
 _BROAD = 10
 """Pairs that a change opens besides, from which on it is called broad."""
 
@@ -45,21 +47,23 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
     def for_all(
         self,
-        others: Sequence[Case],
+        connections: Sequence[Sequence[Case]],
         shared: AbstractSet[PolicyRef] = frozenset(),
         *,
         undone: bool = False,
         joined: bool = False,
     ) -> Counterfactual:
-        """The change for a report; it is called proved where the problem's other connections pass with it as well.
+        """The change for a report; it is called proved where all of the problem's connections pass with it.
 
         Args:
-            others: their cases.
+            connections: the cases of each; of one, those between ends that policies tell apart.
             shared: objects that changes for other problems write otherwise.
             undone: beside the changes for other problems it does not do what it does alone.
             joined: one change is proved for this and those other problems.
         """
-        every = all(map(self.steps.passes, others))
+        others = [case for each in connections for case in each if case is not self.case]
+        refused = [case for case in others if not self.steps.passes(case)]
+        every = not refused
         also = self.also_allows(others)
         manifests = tuple(manifest_of(edit) for edit in self.edits)
         perhaps = listed(without(self.doubtful, [self.case, *others]))
@@ -68,6 +72,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
                 (
                     self.summary,
                     _breadth(also, [self.case, *others]),
+                    _left(refused),
                     _doubt(perhaps),
                     _kept(self.edits),
                     _shared(self.edits, shared, joined=joined) or (_undone(joined=joined) if undone else ""),
@@ -79,6 +84,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
             allows_denied=every,
             also_allows=also,
             may_allow=perhaps or UNSET,
+            mends=UNSET if every else sum(all(map(self.steps.passes, each)) for each in connections),
             shared=tuple(ref for ref in dict.fromkeys(map(object_of, self.edits)) if ref in shared) or UNSET,
         )
 
@@ -88,6 +94,20 @@ def _breadth(opened: Sequence[BlastRadius], asked: Sequence[Case]) -> str:
     own = {(end_text(case.flow.src), end_text(case.flow.dst)) for case in asked}
     pairs = len({(one.src, one.dst) for one in opened} - own)
     return f" This is broad: {pairs} other pairs would open." if pairs >= _BROAD else ""
+
+
+def _left(refused: Sequence[Case]) -> str:
+    """Name connections that a change leaves as they are."""
+    told = list(
+        dict.fromkeys(
+            f"{end_text(case.flow.src)} to {end_text(case.flow.dst)} on {case.port}/{case.protocol}"
+            for case in refused
+        )
+    )
+    if not told:
+        return ""
+    more = [f"{len(told) - _NAMED} more"] if len(told) > _NAMED else []
+    return f" It leaves {a_list([*told[:_NAMED], *more])} refused."
 
 
 def _doubt(perhaps: Sequence[BlastRadius]) -> str:

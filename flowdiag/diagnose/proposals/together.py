@@ -1,4 +1,4 @@
-"""One change for all the connections of a problem.
+"""One change for all the connections of a problem, or for as many as can be mended.
 
 The first connection's edits are taken as made, and what is still refused is mended in the same objects where these
 can serve it, else as it would be alone; the sum is then proved as any proposal is, against the policies as they are.
@@ -29,7 +29,9 @@ from flowdiag.policy import PolicySet
 __all__ = ["MOST", "after_edits", "for_every", "kind_of"]
 
 MOST = 24
-"""Kinds of connections that are mended beside the first; each is a proof of its own."""
+"""Kinds of connections that are mended beside the first; each is a proof of its own.  Of more the first ones are."""
+_MOST_LOOKED_AT = 160
+"""Kinds of connections that are held against what mends those before them."""
 _MOST_ADDRESSES = 64
 """Addresses of a DNS name that a rule lists; of more it would be old before it is applied."""
 
@@ -45,9 +47,9 @@ def for_every(
     given: AbstractSet[PolicyRef] = frozenset(),
     most: int = MOST,
 ) -> Proposal:
-    """Widen a proposal until the problem's other connections pass as well; as it is where that cannot be proved.
+    """Widen a proposal until the problem's other connections pass as well, or as many as can be mended.
 
-    Where it cannot, the first connection is still mended whole if the addresses of its DNS name can be.
+    What is no rule's business (a node under Cilium, a pod without labels) stays refused, and keeps nothing from the rest.
 
     Args:
         first: what mends the problem's first connection.
@@ -61,7 +63,7 @@ def for_every(
     """
     edit = lookups_everywhere(first, others, given)
     if edit is not None:
-        everywhere = _proved(first, (edit,), others, policies, ends, ip_block_pods)
+        everywhere = _proved(first, (edit,), [first.case, *others], policies, ends, ip_block_pods)
         if everywhere is not None:
             return everywhere
     found = partial(propose, ends=ends, ip_block_pods=ip_block_pods, narrow=narrow, given=given)
@@ -82,16 +84,15 @@ def _widened(
     found: partial[Proposal | None],
     most: int,
 ) -> Proposal | None:
-    """The proposal with which all of these pass too, or ``None``; `found` proposes what mends one of them."""
+    """The proposal with which more of these pass, or ``None`` where the sum is not proved; `found` proposes what mends one."""
     failing = {kind_of(case): case for case in others if not first.steps.passes(case)}
     if not failing:
         return first
-    if len({_name_of(case) for case in failing.values()}) > most:
-        return None
-    edits, mended = _for_the_name(first, list(failing.values())), [first.case]
+    kinds = list(failing.values())[:_MOST_LOOKED_AT]
+    edits, mended = _for_the_name(first.edits, first.case, kinds), [first.case]
     left = most
     taken = {policy.ref for policy in first.case.context.snapshot.policies}
-    for case in failing.values():
+    for case in kinds:
         near = spaces_near(case, policies, edits)
         around = compiled(policies, edits, ip_block_pods, near)
         if around.evaluate(
@@ -100,7 +101,9 @@ def _widened(
             mended.append(case)
             continue
         if left == 0:
-            return None
+            break
+        if _of_many_addresses(case, [first.case, *kinds]):
+            continue
         left -= 1
         touched = frozenset(edit.new.ref for edit in edits if isinstance(edit, Edit))
         again = partial(
@@ -113,24 +116,23 @@ def _widened(
         )
         # What selects neither end serves nobody there: the connection gets what it would get alone.
         more = (again(within=touched, narrow=False) if touched else None) or again()
-        if more is None:
-            return None
-        edits = summed(edits, more.edits, taken)
-        mended.append(case)
-    return _proved(first, edits, others, policies, ends, ip_block_pods)
+        if more is not None:
+            edits = summed(edits, _for_the_name(more.edits, case, kinds), taken)
+            mended.append(case)
+    return _proved(first, edits, mended, policies, ends, ip_block_pods)
 
 
 def _proved(
     first: Proposal,
     edits: tuple[AnyEdit, ...],
-    others: Sequence[Case],
+    mended: Sequence[Case],
     policies: PolicySet,
     ends: Ends,
     ip_block_pods: IpBlockPods,
 ) -> Proposal | None:
-    """These edits as the change for all of the connections; ``None`` where one stays refused."""
+    """These edits as the change for connections that they mend; ``None`` where one of these stays refused."""
     steps = compiled_steps(first.case, policies, edits, ip_block_pods)
-    if not all(map(steps.passes, [first.case, *others])):
+    if not all(map(steps.passes, mended)):
         return None
     radius = blast_radius(steps, edits, ends)
     if radius is None:
@@ -145,14 +147,21 @@ def _proved(
     )
 
 
-def _for_the_name(first: Proposal, failing: Sequence[Case]) -> tuple[AnyEdit, ...]:
-    """The first connection's edits, for the other addresses of its DNS name as well."""
-    end = _named_end(first.case)
+def _for_the_name(edits: tuple[AnyEdit, ...], case: Case, failing: Sequence[Case]) -> tuple[AnyEdit, ...]:
+    """A connection's edits, for the other addresses of its DNS name as well."""
+    end = _named_end(case)
     own = single_range(end) if end is not None else None
-    more = {_outside_range(case) for case in failing if _of_one_name(first.case, case)} - {own, None}
+    more = {_outside_range(each) for each in failing if _of_one_name(case, each)} - {own, None}
     if end is None or own is None or not 0 < len(more) <= _MOST_ADDRESSES:
-        return first.edits
-    return with_addresses(first.edits, own, sorted(filter(None, more)), of="that name", named=end_text(end))
+        return edits
+    return with_addresses(edits, own, sorted(filter(None, more)), of="that name", named=end_text(end))
+
+
+def _of_many_addresses(case: Case, every: Sequence[Case]) -> bool:
+    """Whether it is to or from one of more addresses of a DNS name than a rule lists."""
+    if _outside_range(case) is None:
+        return False
+    return len({_outside_range(each) for each in every if _of_one_name(case, each)}) > _MOST_ADDRESSES
 
 
 def _named_end(case: Case) -> Endpoint | None:
@@ -164,14 +173,6 @@ def _outside_range(case: Case) -> str | None:
     """The address of the end outside that has a DNS name, as a range."""
     end = _named_end(case)
     return single_range(end) if end is not None else None
-
-
-def _name_of(case: Case) -> tuple[object, ...]:
-    """`kind_of`, with the addresses of a DNS name as one."""
-    src, dst = (
-        end.dns_names[0] if end.dns_names else workload_id(end) for end in (case.flow.src, case.flow.dst)
-    )
-    return (src, dst, case.protocol, case.port)
 
 
 def after_edits(case: Case, now: PolicySet) -> Case:
