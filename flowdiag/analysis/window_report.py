@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -72,6 +74,15 @@ def in_the_background() -> None:
     os.nice(_NICE)
     return_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_the_reader, daemon=True).start()
+
+
+def _end_with_the_reader() -> None:
+    """End with the process that reads: where that is killed, this one would wait for work for ever, at a pipe whose other end it has, too."""
+    reader = parent_process()
+    if reader is not None:
+        reader.join()
+        os._exit(1)
 
 
 def objects_of(options: StateOptions) -> Objects:

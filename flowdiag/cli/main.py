@@ -21,7 +21,9 @@ import click
 
 from flowdiag import __version__
 from flowdiag.cli import exit_codes
+from flowdiag.cli.hangup import hung_up, leave_terminal, on_hangup
 from flowdiag.cli.messages import say
+from flowdiag.model.interrupts import ending_signals
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -48,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name to (module in `flowdiag.cli`, one-line help)."""
 
 
+_HANGUP = getattr(signal, "SIGHUP", None)
 _WRITE_AS_THEY_GO = frozenset({"audit", "collect", "events", "probe", "watch"})
 _SOON_S = 0.01
 """Commands that may have printed or kept something, or changed a cluster, before their report is made."""
@@ -104,10 +107,10 @@ def main(args: list[str] | None = None) -> None:
     name = "kubectl flowdiag" if program.startswith("kubectl-") else "flowdiag"
     before = sys.unraisablehook
     try:
-        # SIGTERM is handled as an interrupt is, so that a stopped job leaves no bundle and no key of a kubeconfig
-        # behind.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.default_int_handler)
+        # SIGTERM and a hangup are handled as an interrupt is, so that a stopped job leaves no bundle and no key of a
+        # kubeconfig behind.
+        for number in ending_signals():
+            signal.signal(number, on_hangup if number == _HANGUP else signal.default_int_handler)
         sys.unraisablehook = _raise_again
         _open_standard_streams()
         code = _run(args, name)
@@ -117,7 +120,7 @@ def main(args: list[str] | None = None) -> None:
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
     # All that is left is to write to standard output, whose reader may not read.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         signal.signal(number, _leave)
     # The process ends here; to search some million objects for cycles first would take a quarter of a second.
     gc.freeze()
@@ -247,6 +250,9 @@ def _failed(error: Exception) -> int:
         except OSError:
             _drop_what_is_left()
         return exit_codes.USAGE
+    if isinstance(error, OSError) and error.errno == errno.EIO and (hung_up(1) or hung_up(2)):
+        leave_terminal()
+        return exit_codes.INTERRUPTED
     if os.environ.get("FLOWDIAG_DEBUG"):
         raise error
     say(f"internal error: {type(error).__name__}: {error}")

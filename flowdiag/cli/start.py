@@ -5,11 +5,10 @@ To import the command line takes a tenth of a second, in which Python itself wou
 
 from __future__ import annotations
 
+# Module signal loads enum first, which takes longer than all else before the handlers are there.
+import _signal  # type: ignore[import-not-found]
 import gc
 import os
-
-# Module signal loads enum first, which takes longer than all else before the handlers are there.
-from _signal import SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 """As typing has it, which is not loaded for that."""
@@ -26,8 +25,11 @@ _YOUNG = 100_000
 
 def main() -> None:
     """Run the command line."""
-    for number in (SIGINT, SIGTERM):
-        signal(number, _leave)
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, _leave)
+    # nohup has a hangup ignored, and so it stays.
+    if hasattr(_signal, "SIGHUP") and _signal.getsignal(_signal.SIGHUP) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGHUP, _leave)
     # numpy's library for matrices, of which there are none here, begins with a thread a core that waits for work by
     # spinning: a tenth of a second of another core, which workers and their thread have use for.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

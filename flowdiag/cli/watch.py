@@ -13,8 +13,10 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.command import Command
+from flowdiag.cli.hangup import hung_up, leave_terminal
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, outputs_option, state_options, traffic_options
+from flowdiag.model.interrupts import ending_signals
 from flowdiag.model.words import plural
 
 if TYPE_CHECKING:
@@ -110,10 +112,11 @@ def _interruptible() -> Iterator[list[int]]:
 
     def stop(number: int, frame: object) -> None:
         del frame
+        leave_terminal()
         got.append(number)
         signal.signal(number, before[signal.Signals(number)])
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in ending_signals()}
     try:
         yield got
     finally:
@@ -152,7 +155,13 @@ class _Live:
             height=size.height,
             unwritten=unwritten,
         )
-        self._live.update(Text.from_ansi(text), refresh=True)
+        try:
+            self._live.update(Text.from_ansi(text), refresh=True)
+        except OSError:
+            # The signal that tells of a closed terminal may come later, or never where a shell lets the command go on.
+            if not hung_up(sys.stderr.fileno()):
+                raise
+            leave_terminal()
 
 
 class _Lines:

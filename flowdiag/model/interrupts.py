@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
-__all__ = ["held_back", "temporary_folder"]
+__all__ = ["ending_signals", "held_back", "temporary_folder"]
 
 _Handler = Callable[[int, FrameType | None], object]
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Signals that ask this process to end: an interrupt, SIGTERM, and a closed terminal's hangup where nohup does not ignore it."""
+    hangup = getattr(signal, "SIGHUP", None)
+    heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if heard else [])]
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold SIGINT and SIGTERM back until the block ends, where a Python function handles them.
+    """Hold signals that ask for an end back until the block ends, where a Python function handles them.
 
     Masking the signals would not be enough: the system would give them to another thread, and Python would interrupt
     this one all the same.
@@ -31,7 +38,7 @@ def held_back() -> Iterator[None]:
     replaced: list[tuple[signal.Signals, _Handler]] = []
     # Python interrupts the main thread alone, and lets no other set a handler.
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             answers = signal.getsignal(number)
             if callable(answers):
                 replaced.append((number, answers))

@@ -2,10 +2,12 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,7 +105,7 @@ def test_the_report_is_of_the_window_alone():
     assert [c["source"]["name"] for p in found["problems"] for c in p["connections"]] == ["new"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_it_with_the_report(number, tmp_path):
     """Ctrl-C, or being asked to end, prints the final report and exits with 130."""
     target = tmp_path / "live.json"
@@ -117,6 +119,63 @@ def test_an_interrupt_ends_it_with_the_report(number, tmp_path):
     assert process.returncode == 130, said
     assert json.loads(out)["totals"]["denied"] == 40
     assert b"Traceback" not in said
+
+
+def test_a_terminal_that_is_closed_ends_it_with_its_files(tmp_path):
+    """Its hangup is an interrupt; what would be printed is dropped, and no temporary file and no process stays."""
+    path, target, aside = tmp_path / "events.log", tmp_path / "live.json", tmp_path / "aside"
+    aside.mkdir()
+    path.write_bytes(b"".join(flow(n) for n in range(10)))
+    process, terminal = pty.fork()
+    if process == 0:
+        words = [*COMMAND, str(path), "--every", "1s", "-o", f"json={target}"]
+        os.execve(words[0], words, os.environ | {"TMPDIR": str(aside), "SOURCE_DATE_EPOCH": "0"})  # noqa: S606 - in a terminal of its own
+    os.set_blocking(terminal, False)
+
+    def kept() -> int:
+        with suppress(BlockingIOError):
+            os.read(terminal, 1 << 16)
+        return report(target)["totals"]["records"]
+
+    until(lambda: kept() == 10)
+    with path.open("ab") as stream:
+        stream.write(b"".join(flow(10 + n) for n in range(5)))
+    until(lambda: kept() == 15)
+    target.unlink()
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert report(target)["totals"]["records"] == 15
+    assert list(aside.iterdir()) == []
+    until(lambda: not runs(process))
+
+
+def test_its_worker_ends_with_it_when_it_is_killed():
+    """By a lack of memory, say: the worker would wait for work for ever, and the server that it came from with it."""
+    with subprocess.Popen(
+        [*COMMAND, "-", "--every", "1s"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        process.stdin.write(b"".join(flow(n) for n in range(20)))
+        process.stdin.flush()
+        while b"20 denials" not in process.stderr.readline():
+            assert process.poll() is None
+        process.kill()
+        process.wait()
+        until(lambda: not runs(process.pid))
+
+
+def runs(group: int) -> bool:
+    """Whether a process of a group is there."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_file_is_followed_through_its_rotations(tmp_path):

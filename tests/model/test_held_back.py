@@ -10,7 +10,7 @@ import pytest
 from flowdiag.model.interrupts import held_back
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("thread", [False, True])
 def test_it_comes_at_the_end(number, thread):
     """It comes once, by the function that answered before, which answers again after."""
