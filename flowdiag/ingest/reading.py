@@ -274,7 +274,10 @@ def _first(stream: Readable, size: int) -> bytes:
     """The first bytes: `size`, or more, up to a newline or as many as `SEPARATOR_HEAD`; or all there are."""
     start = stream.read(size)
     while len(start) < SEPARATOR_HEAD and b"\n" not in start:
-        more = stream.read(SEPARATOR_HEAD - len(start))
+        try:
+            more = stream.read(SEPARATOR_HEAD - len(start))
+        except corruptions():  # raised again by the read behind what is there
+            break
         if not more:
             break
         start += more

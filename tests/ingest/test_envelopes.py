@@ -10,6 +10,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from flowdiag.ingest.envelopes import LAYERS, Peeler, Row, next_layer
+from flowdiag.ingest.envelopes.cut_documents import CUT
 from flowdiag.ingest.envelopes.json_lines import Batches
 from flowdiag.parserkit import ParseContext, TimeSource, parse_rfc3339
 from flowdiag.parserkit.block import Block
@@ -1681,6 +1682,29 @@ def test_the_journal_s_monotonic_time_is_no_moment():
     assert next_layer(b"[   12.345678] DROP input: IN=eth0 OUT=") is None
 
 
+@pytest.mark.parametrize(
+    "merged",
+    [
+        {"MESSAGE": "x", "_HOSTNAME": "n"},
+        {"log": "x\n", "stream": "stdout", "time": AT},
+        {"message": "x", "podName": "p", "containerName": "c"},
+        {"result": {"_raw": "x"}},
+        {"logName": "l", "textPayload": "x"},
+        {"timestamp": 1, "message": "x", "eventId": "1"},
+    ],
+)
+def test_another_collector_s_keys_deeper_in_an_object(merged):
+    """What Fluent Bit merged into its record is not around it."""
+    line = {
+        "log": json.dumps(merged),
+        "log_processed": merged,
+        "kubernetes": {"pod_name": "p"},
+        "@timestamp": AT,
+    }
+
+    assert next_layer(json.dumps(line).encode() + b"\n") == "viaq"
+
+
 def test_docker_s_lines_whose_newlines_were_taken_away_are_no_parts():
     """Unless one of them still has its newline."""
     trimmed = [json.dumps({"log": text, "stream": "stdout", "time": AT}).encode() for text in "ab"]
@@ -1703,13 +1727,12 @@ def test_events_of_functions_in_aws(sender, indent):
 
 
 def test_an_event_that_was_cut_off_keeps_its_whole_records():
-    """And the rest, for a parser to name; a text that is not base64, or not of gzip after all, stays that."""
+    """And one that is called cut off; a text that is not base64, or not of gzip after all, stays that."""
     records = [{"SequenceNumber": "4", "Data": text} for text in (PACKED, "not base64", "H4sIAAAA", PACKED)]
     data = json.dumps({"Records": records}).encode()[:-50]
 
     rows = [row.data for row in peel(data, "aws-events")]
-    assert rows[:3] == [b"one two", b"not base64", b"H4sIAAAA"]
-    assert rows[3].startswith(b'{"SequenceNumber"')
+    assert rows == [b"one two", b"not base64", b"H4sIAAAA", CUT]
 
 
 def test_an_audit_trail_of_aws_is_no_wrapper():

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 
 from msgspec import Raw, Struct, field
 
-from flowdiag.ingest.envelopes.documents import Document, salvaged
-from flowdiag.ingest.envelopes.fitting import DAMAGED, fitting
-from flowdiag.ingest.envelopes.json_lines import one_line
+from flowdiag.ingest.envelopes.documents import Document
+from flowdiag.ingest.envelopes.fitting import fitting
 from flowdiag.ingest.envelopes.packed import unpacked
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.model.time import from_micros
@@ -67,13 +66,11 @@ class _Event(Struct):
     messages: list[_Record] = field(default_factory=list, name="Messages")
 
 
-_LIST = re.compile(rb'"(?:Records|records|Messages)"\s*:\s*\[')
-
-
 class AwsEvents(Document):
     """One event or more, each of them records of a stream, a queue or a topic; counted through the input."""
 
     name = "aws-events"
+    lists = frozenset({b"Records", b"records", b"Messages"})
     _START = re.compile(
         rb'\{\s*(?:"awslogs"\s*:\s*\{|"(?:Records|records|Messages)"\s*:\s*\[|"(?:invocationId|requestId)"\s*:)'
     )
@@ -90,40 +87,11 @@ class AwsEvents(Document):
 
     def elements(self, document: bytes) -> Iterator[Row]:
         """See `Document.elements`."""
-        for number, record in enumerate(_records(document), start=1):
-            row = Row(b"", number)
-            if isinstance(record, bytes):
-                yield row._replace(data=one_line(record))
-            else:
-                yield from _rows(record, row)
-
-
-def _records(document: bytes) -> Iterator[_Record | bytes]:
-    """Of one event, whatever its lines, or of several behind one another; what is damaged as it is."""
-    try:
-        yield from _inside(fitting(document, _Event))
-    except DAMAGED:
-        for piece in salvaged(b"[" + document.strip()):
-            try:
-                yield from _inside(fitting(piece, _Event))
-            except DAMAGED:
-                yield from _of_damaged(piece)
-
-
-def _inside(event: _Event) -> Iterator[_Record]:
-    if event.awslogs is not None:
-        yield _Record(data=event.awslogs.data)
-    yield from (*event.events, *event.records, *event.messages)
-
-
-def _of_damaged(event: bytes) -> Iterator[_Record | bytes]:
-    """The whole records of an event that was cut off, then the rest."""
-    start = _LIST.search(event)
-    for piece in (event,) if start is None else salvaged(event[start.end() - 1 :]):
-        try:
-            yield fitting(piece, _Record)
-        except DAMAGED:
-            yield piece
+        event = fitting(document, _Event)
+        packed = [] if event.awslogs is None else [_Record(data=event.awslogs.data)]
+        records = (*packed, *event.events, *event.records, *event.messages)
+        for number, record in enumerate(records, start=1):
+            yield from _rows(record, Row(b"", number))
 
 
 def _rows(record: _Record, row: Row) -> Iterator[Row]:

@@ -33,6 +33,7 @@ class ClickHouse(Document):
     """An answer; rows are counted from 1."""
 
     name = "clickhouse"
+    lists = frozenset({b"data"})
     _META = re.compile(rb'\{\s{0,20}"meta"\s{0,4}:\s{0,4}\[\s{0,20}\{\s{0,20}"name"\s{0,4}:')
 
     @classmethod

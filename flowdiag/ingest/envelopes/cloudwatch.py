@@ -67,6 +67,7 @@ class CloudWatchEvents(Document):
     """``aws logs filter-log-events`` and ``get-log-events``."""
 
     name = "cloudwatch"
+    lists = frozenset({b"events"})
     _START = re.compile(rb"\{\s*\"events\"\s*:\s*\[")
 
     @classmethod
@@ -84,6 +85,7 @@ class CloudWatchQuery(Document):
     """``aws logs get-query-results``: cells by name."""
 
     name = "cloudwatch-query"
+    lists = frozenset({b"results"})
 
     @classmethod
     def begins(cls, head: bytes) -> bool:
@@ -144,6 +146,7 @@ class CloudWatchBatches(Batches[_Batch]):
     """What a subscription delivers: a batch of events per line; that the destination is there it asks with one of its own."""
 
     name = "cloudwatch-batches"
+    lists = frozenset({b"logEvents"})
     marks = (b'"logEvents"', b'"message"')
     shape = _Batch
 

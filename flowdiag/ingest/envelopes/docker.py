@@ -11,8 +11,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from flowdiag.ingest.envelopes.fitting import fitting
-from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines
+from flowdiag.ingest.envelopes.json_lines import JsonLines
 from flowdiag.ingest.envelopes.rows import Row, Rows, instant, rows_from, text_rows
 from flowdiag.parserkit import ParseContext
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
@@ -52,14 +51,7 @@ class DockerJson(JsonLines[_Line]):
     @classmethod
     def _marked(cls, line: bytes) -> bool:
         # A collector that adds metadata has taken the newline away.  Inside a log text the quotes would be escaped.
-        if not super()._marked(line) or b'"kubernetes":' in line:
-            return False
-        # These keys stand deeper in objects of other collectors.
-        try:
-            record = fitting(line, _Line)
-        except DAMAGED:
-            return True  # cut off
-        return record.log is not None and record.time is not None
+        return super()._marked(line) and b'"kubernetes":' not in line
 
     def __init__(self, context: ParseContext) -> None:
         super().__init__(context)

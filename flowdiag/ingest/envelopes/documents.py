@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import msgspec
 
+from flowdiag.ingest.envelopes.cut_documents import CUT, pieces
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
 from flowdiag.parserkit import ParseContext
@@ -29,6 +30,8 @@ class Document(Layer):
     """A layer that needs the whole input at once; its rows are numbered by element."""
 
     splittable: ClassVar[bool] = False
+    lists: ClassVar[frozenset[bytes]] = frozenset()
+    """Names of the lists that hold its records, where a document is an object: by these one that was cut off is read."""
 
     @classmethod
     def share(cls, lines: Sequence[bytes]) -> float:
@@ -54,7 +57,24 @@ class Document(Layer):
         try:
             return rows_from(self.elements(rows.data))
         except DAMAGED:
-            return rows
+            return (self._one_by_one(rows.data) if self.lists else None) or rows
+
+    def _one_by_one(self, data: bytes) -> Rows | None:
+        """What several documents hold, of which the last may have been cut off; ``None`` where none has an element."""
+        out: list[Row] = []
+        number = 0
+        cut = False
+        for piece in pieces(data, self.lists):
+            try:
+                found = list(self.elements(piece.data)) if piece.data else []
+            except DAMAGED:
+                found = [Row(one_line(piece.data)[:MAX_LINE_BYTES], 1)]
+            out += [row._replace(line=number + row.line) for row in found]
+            number = out[-1].line if out else 0
+            cut = piece.cut
+        if not out:
+            return None
+        return rows_from([*out, Row(CUT, number + 1)] if cut else out, open_end=cut)
 
 
 class JsonArray(Document):
@@ -85,7 +105,7 @@ class JsonArray(Document):
             found = (
                 [raw for line in lines for raw in self._of_line(line)]
                 if several
-                else list(salvaged(document))
+                else _with_its_end(list(salvaged(document)), document)
             )
         for number, raw in enumerate(found, start=1):
             yield Row(one_line(raw), number)
@@ -120,6 +140,11 @@ class GluedObjects(Document):
         """See `Document.elements`."""
         pieces = document.strip().replace(self._BORDER, b'}\n{"').split(b"\n")
         return (Row(piece, number) for number, piece in enumerate(filter(bytes.strip, pieces), start=1))
+
+
+def _with_its_end(found: list[bytes], document: bytes) -> list[bytes]:
+    """The elements, and the beginning of another where a border between two is the last that there is."""
+    return [*found, CUT] if document.rstrip().endswith((b"},", b"}")) and found else found
 
 
 def salvaged(document: bytes) -> Iterator[bytes]:

@@ -98,6 +98,7 @@ class ElasticTable(Document):
     """What a query language answers: a row becomes an object of its columns, counted from 1."""
 
     name = "elasticsearch-table"
+    lists = frozenset({b"values", b"rows", b"datarows"})
     _NAMES = re.compile(rb'"(?:columns|schema)"\s{0,20}:\s{0,20}\[\s{0,20}\{\s{0,20}"name"')
 
     @classmethod
@@ -149,6 +150,7 @@ class ElasticResponse(Document):
     """A whole response; hits are counted from 1."""
 
     name = "elasticsearch"
+    lists = frozenset({b"hits"})
 
     @classmethod
     def begins(cls, head: bytes) -> bool:

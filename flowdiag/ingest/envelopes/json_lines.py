@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from flowdiag.ingest.envelopes.cut_documents import CUT, pieces
 from flowdiag.ingest.envelopes.fitting import DAMAGED, fitting
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, rows_from
 from flowdiag.parserkit import ParseContext
@@ -15,6 +17,11 @@ from flowdiag.parserkit import ParseContext
 __all__ = ["DAMAGED", "Batches", "JsonLines", "one_line"]
 
 _Record = TypeVar("_Record")
+
+
+_TRIED = 3
+"""Lines of a head that are unwrapped to tell: some may be foreign."""
+_NOWHERE = ParseContext(input="")
 
 
 class JsonLines(Layer, Generic[_Record]):
@@ -31,8 +38,18 @@ class JsonLines(Layer, Generic[_Record]):
 
     @classmethod
     def share(cls, lines: Sequence[bytes]) -> float:
-        """See `Layer.share`."""
-        return sum(1 for line in lines if cls._marked(line)) / max(len(lines), 1)
+        """See `Layer.share`; the marks may stand deeper in an object, which then is another collector's."""
+        marked = [line for line in lines if cls._marked(line)]
+        if marked and not any(map(cls._wraps, marked[:_TRIED])):
+            return 0.0
+        return len(marked) / max(len(lines), 1)
+
+    @classmethod
+    def _wraps(cls, line: bytes) -> bool:
+        try:
+            return cls(_NOWHERE).inner(Row(line, 1)) is not None
+        except DAMAGED:
+            return True  # cut off
 
     @classmethod
     def _marked(cls, line: bytes) -> bool:
@@ -51,7 +68,12 @@ class JsonLines(Layer, Generic[_Record]):
     def unwrap(self, record: _Record, row: Row) -> Iterator[Row] | None:
         """The rows inside `record`, which came in `row`; ``None`` if it is no such wrapper after all."""
 
-    def _unwrapped(self, row: Row) -> Iterator[Row] | None:
+    def inner(self, row: Row) -> Iterator[Row] | None:
+        """The rows in the object of `row`; ``None`` as `unwrap` gives it.
+
+        Raises:
+            DAMAGED: it is no object, or not one of this kind.
+        """
         try:
             record = self._decoder.decode(row.data)
         except msgspec.ValidationError:
@@ -69,7 +91,7 @@ class JsonLines(Layer, Generic[_Record]):
             inner = None
             if row.data.lstrip()[:1] == b"{":
                 try:
-                    inner = self._unwrapped(row)
+                    inner = self.inner(row)
                 except DAMAGED:
                     inner = None
             if inner is None:
@@ -87,12 +109,29 @@ class Batches(JsonLines[_Record]):
     """
 
     splittable: ClassVar[bool] = False
+    lists: ClassVar[frozenset[bytes]] = frozenset()
+    """Names of the lists that hold the records: by these a batch that was cut off is read."""
     # A collector sends some 8,000 records at once unless it is told otherwise: a dozen megabytes of Hubble's.
     longest: ClassVar[int] = 64 << 20
 
     def __init__(self, context: ParseContext) -> None:
         super().__init__(context)
         self._count = 0
+
+    def inner(self, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.inner`; of a batch that was cut off the whole records, and the rest."""
+        try:
+            return super().inner(row)
+        except DAMAGED:
+            piece = next(pieces(row.data, self.lists), None) if self._marked(row.data) else None
+            if piece is None or not piece.data:
+                raise
+            whole = super().inner(row._replace(data=piece.data))
+            return None if whole is None else chain(whole, self._torn(row))
+
+    def _torn(self, row: Row) -> Iterator[Row]:
+        """One more record, that was cut off; counted when its turn comes."""
+        yield self.counted(row._replace(data=CUT))
 
     def counted(self, row: Row) -> Row:
         """The place of the next record."""

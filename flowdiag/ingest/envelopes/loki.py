@@ -76,6 +76,7 @@ class LokiResponse(Document):
     """``{"status":"success","data":{"resultType":"streams","result":[...]}}``; lines are counted from 1."""
 
     name = "loki"
+    lists = frozenset({b"values"})
 
     @classmethod
     def begins(cls, head: bytes) -> bool:
@@ -111,6 +112,7 @@ class LokiStreams(Batches[_Pushed]):
     """What is pushed to Loki, and what its tail answers: streams, one object of them a line."""
 
     name = "loki-streams"
+    lists = frozenset({b"values"})
     marks = (b'"streams"', b'"stream"', b'"values"')
     shape = _Pushed
 

@@ -232,6 +232,7 @@ class DatadogSearch(Document):
     """The answer of Datadog's search for logs; they are counted from 1."""
 
     name = "datadog"
+    lists = frozenset({b"data", b"logs"})
     # A message of Pub/Sub has attributes and data as well, and its data is a text.
     _DATA = re.compile(rb'"data"\s{0,20}:\s{0,20}\[')
 

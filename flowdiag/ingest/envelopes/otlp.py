@@ -74,6 +74,7 @@ class OtlpLogs(Batches[_Export]):
     """Each record's body: a line of text, or the object that a line of JSON was parsed to."""
 
     name = "otlp-json"
+    lists = frozenset({b"logRecords"})
     marks = (b'"resourceLogs"', b'"logRecords"')
     shape = _Export
 

@@ -90,6 +90,7 @@ class AzureTables(Document):
     """What the query API of Log Analytics answers; rows are counted from 1."""
 
     name = "azure-tables"
+    lists = frozenset({b"rows"})
 
     @classmethod
     def begins(cls, head: bytes) -> bool:
@@ -169,6 +170,7 @@ class SplunkResults(Document):
     """What a search's REST endpoint answers with ``output_mode`` ``json`` and ``json_rows``; results are counted from 1."""
 
     name = "splunk-results"
+    lists = frozenset({b"results", b"rows"})
     _LISTED = re.compile(rb'"(?:results|rows)"\s{0,20}:\s{0,20}\[')
 
     @classmethod

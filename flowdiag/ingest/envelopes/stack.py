@@ -70,8 +70,8 @@ __all__ = [
     "next_layer",
 ]
 
-DEPTH = 4
-"""Most wrappers around one line; real ones end at three (a Loki export of a journal of a container)."""
+DEPTH = 6
+"""Most wrappers around one line; a search's answer alone may be three (an array of hits, each of them a shipper's object)."""
 
 _SAMPLE = 200
 _MAJORITY = 0.5
