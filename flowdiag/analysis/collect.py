@@ -47,6 +47,8 @@ class Evidence(Struct, kw_only=True):
     complete: bool
     warnings: tuple[ReportWarning, ...]
     looked_at: int
+    unusable: bool = False
+    """What was named as evidence could not be read, and nothing of it could; cluster objects may be there all the same."""
 
     def nothing_usable(self) -> tuple[str, str]:
         """What to say, and what to do, where nothing at all could be read."""
@@ -139,6 +141,8 @@ def gather(
         whole={one.code for one in problems} | {one.code for one in (*extra, *missing)}
         <= HARMLESS.union(EVERY_DAY),
         looked_at=len(detected),
+        cluster=None if cluster is None else cluster.name,
+        unread=any(one.code not in HARMLESS for one in problems),
     )
 
 
@@ -154,6 +158,8 @@ def _evidence(
     warnings: tuple[ReportWarning, ...],
     whole: bool,
     looked_at: int,
+    cluster: str | None,
+    unread: bool,
 ) -> Evidence:
     """Put together what was read.
 
@@ -168,6 +174,8 @@ def _evidence(
         warnings: everything that is said about the reading.
         whole: nothing that matters was left unread, but for single records.
         looked_at: how many inputs there were.
+        cluster: what a live cluster's objects are called.
+        unread: something of the evidence could not be read.
     """
     # An input in which the parser that was asked for finds nothing is no evidence.
     foreign = {one.path for one in outcome.problems if one.code == "not-that-format"}
@@ -180,10 +188,11 @@ def _evidence(
     lasts = [one.last for one in covering if one.last is not None]
     # What is among the paths and named by --state too is listed once.
     listed = {one.path for one in apart}
-    objects = {name for name, _ in state} - listed
+    objects = {name for name, _ in state}
+    read = [one for one in told if one.parser is not None or one.path in objects]
     return Evidence(
         tally=outcome.tally,
-        inputs=(*(one for one in told if one.parser is not None or one.path in objects), *apart),
+        inputs=(*(one for one in read if one.parser is not None or one.path not in listed), *apart),
         state=state,
         manifests=manifests,
         taken=taken,
@@ -193,6 +202,7 @@ def _evidence(
         complete=whole and not any(one.warnings for one in counted),
         warnings=warnings,
         looked_at=looked_at,
+        unusable=unread and not any(one.path != cluster for one in read),
     )
 
 

@@ -126,7 +126,8 @@ def _run(
         if read.state
         else None
     )
-    if not read.inputs and known is None:
+    # An audit is told of it, and calls nothing gone.
+    if (not read.inputs and known is None) or (read.unusable and not rules):
         message, hint = read.nothing_usable()
         raise InputError(message, hint=hint)
     found = examined(

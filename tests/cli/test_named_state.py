@@ -126,3 +126,24 @@ def test_evidence_that_does_not_exist(capsys, command):
     assert _run([command, "flows.json", "typo.log"], "flowdiag") == 0
     told = capsys.readouterr()
     assert "typo.log: no such file or directory" in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("typo.log", None, "typo.log: no such file or directory"),
+        ("notes.log", b"nothing of note\n" * 20, "parsers knows it"),
+        ("core", b"\0\1\2\377" * 500, "core: not text"),
+    ],
+)
+def test_evidence_that_cannot_be_read_is_an_error_beside_a_state_too(capsys, tmp_path, name, content, said):
+    """It was an empty report and exit code 0, which a pipeline takes for peace."""
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert _run(["analyze", name, "--state", "state.yaml"], "flowdiag") == 3
+    told = capsys.readouterr()
+    assert (told.out, said in told.err) == ("", True)
+
+    assert _run(["analyze", name, "flows.json", "--state", "state.yaml"], "flowdiag") == 0
+    assert _run(["analyze", name, "state.yaml", "--state", "state.yaml"], "flowdiag") == 0
+    assert _run(["analyze", "empty", "--state", "state.yaml"], "flowdiag") == 0
