@@ -29,6 +29,8 @@ from flowdiag.policy.ports import MAX_PORT
 
 __all__ = ["Answer", "Asker", "Pair"]
 
+_MIXED = "mixed: "
+"""How the error of an answer begins that stands for pairs with different ones."""
 _MAX_PAIRS_SHOWN = 6
 _WORDS = {True: "allowed", False: "denied", None: "unknown"}
 
@@ -54,6 +56,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     ingress: EndDecision | None
     error: str | None
     pairs: tuple[Pair, ...]
+
+    @property
+    def shown(self) -> tuple[str, str] | None:
+        """Whose `egress` and `ingress` these are, where pairs of pods differ: the source, the destination."""
+        if self.error is None or not self.error.startswith(_MIXED) or not self.pairs:
+            return None
+        pair = self.pairs[_shown(self.pairs)]
+        return _name(pair.src), _name(pair.dst)
 
 
 class Asker:
@@ -310,7 +320,7 @@ def _fold(pairs: Sequence[Pair]) -> Answer:
         allowed=None,
         egress=lead.egress,
         ingress=lead.ingress,
-        error=f"mixed: {_describe(pairs)}",
+        error=f"{_MIXED}{_describe(pairs)}",
         pairs=tuple(pairs),
     )
 

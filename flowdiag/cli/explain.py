@@ -151,7 +151,9 @@ def command(src: str, dst: str, port: str | None, paths: tuple[str, ...], **give
     display = display_options(zone=given["display_zone"])
 
     def rendered(name: str) -> str | bytes:
-        return json_bytes(result) if name == "json" else render_explain(result, walk, display, finding)
+        if name == "json":
+            return json_bytes(result)
+        return render_explain(result, walk, display, finding, walk.shown)
 
     failed = write_each(files, rendered)
     print_text(stdout, rendered(stdout))

@@ -38,7 +38,11 @@ class Ends(Protocol):
 
 
 def render_explain(
-    result: ExplainResult, decision: Ends, options: Options, finding: Finding | None = None
+    result: ExplainResult,
+    decision: Ends,
+    options: Options,
+    finding: Finding | None = None,
+    shown: tuple[str, str] | None = None,
 ) -> str:
     """Say whether the connection is allowed, by what, what came nearest, what was seen, what would mend it.
 
@@ -47,10 +51,11 @@ def render_explain(
         decision: the evaluation behind it; `EndDecision.walk` is shown where filled.
         options: width and colour; `verbose` shows all nearest rules, `all` the whole walk.
         finding: the diagnosis of a denied connection, with its proposal.
+        shown: whose ends `decision` is about, where the pods that were asked about differ.
     """
     screen = Screen(options, among=foreign(result, decision.egress, decision.ingress, finding))
     arrow = screen.own("→")
-    word, style = _WORDS[result.allowed]
+    word, style = ("MIXED", "bold yellow") if shown is not None else _WORDS[result.allowed]
     src, dst, protocol, port = result.src, result.dst, result.protocol, result.port
     if port is not None:
         what = f"{port}/{protocol}" if protocol else f"{port}"
@@ -65,8 +70,9 @@ def render_explain(
     if result.error:
         screen.put(screen.sentence(result.error, 600), indent=2)
     screen.blank()
-    _end(screen, "egress", f"egress of {src}", decision.egress)
-    _end(screen, "ingress", f"ingress of {dst}", decision.ingress)
+    whose = shown or (src, dst)
+    _end(screen, "egress", f"egress of {whose[0]}", decision.egress)
+    _end(screen, "ingress", f"ingress of {whose[1]}", decision.ingress)
     _observed(screen, result.allowed, result.observed)
     _mend(screen, finding)
     if finding is not None or result.observed is not None:

@@ -257,6 +257,11 @@ def test_pods_that_differ_are_mixed(run, tmp_path):
     assert answer["error"].startswith("mixed")
     assert "web-5d9c7b6f4-x2v4z" in answer["error"]
 
+    _, out, _ = run("explain", "shop/web", "data/db", "8080", "--state", state)
+    told = out.decode()
+    assert told.startswith("MIXED  shop/web")
+    assert "egress of shop/web-5d9c7b6f4-x2v4z  denied" in told
+
 
 def test_an_unknown_end_is_an_input_error_with_the_nearest_name(run, tmp_path):
     """A misspelt name is met with those that were perhaps meant."""
