@@ -40,6 +40,7 @@ __all__ = [
     "Connection",
     "Counterfactual",
     "DecidingRule",
+    "DroppedPair",
     "Evidence",
     "EvidenceGap",
     "EvidenceLine",
@@ -254,6 +255,16 @@ class PolicyView(Struct, frozen=True, kw_only=True):
     """How many rules it has; a policy that isolates in a direction without any admits nobody there."""
 
 
+class DroppedPair(Struct, frozen=True, kw_only=True):
+    """Two ends between whom packets were refused by no policy."""
+
+    src: str
+    dst: str
+    protocol: str | None
+    port: int | None
+    count: int
+
+
 class NotPolicy(Struct, frozen=True):
     """Refusals that no policy made, folded by reason."""
 
@@ -261,6 +272,8 @@ class NotPolicy(Struct, frozen=True):
     cause: str | None
     count: int
     text: str
+    largest: tuple[DroppedPair, ...] | UnsetType = UNSET
+    """Between whom most of them were, largest first; of noise nobody asks."""
 
 
 class ReportWarning(Struct, frozen=True, kw_only=True):

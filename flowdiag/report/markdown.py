@@ -15,6 +15,7 @@ from flowdiag.model.words import capital, plural
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.isolating import closing_first, leading_change
 from flowdiag.report.names import (
+    dropped_text,
     end_text,
     miss_text,
     policy_text,
@@ -305,4 +306,8 @@ def _limits(report: Report, clock: Clock) -> str:
 def _most_of(report: Report) -> str:
     """What most of the refusals by no policy are, as no table lists them here."""
     first = max(report.not_policy, key=lambda one: one.count, default=None)
-    return f" ({markdown_phrase(first.text, 160)}: {first.count:,})" if first is not None else ""
+    if first is None:
+        return ""
+    pair = next(iter(first.largest or ()), None)
+    most = f"; {markdown_code(dropped_text(pair), 200)}: {pair.count:,}" if pair is not None else ""
+    return f" ({markdown_phrase(first.text, 160)}: {first.count:,}{most})"

@@ -12,6 +12,7 @@ from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import (
     Connection,
     DecidingRule,
+    DroppedPair,
     EvidenceLine,
     NearestRuleView,
     PolicyView,
@@ -23,6 +24,7 @@ from flowdiag.model.words import protocol_text
 
 __all__ = [
     "direction_text",
+    "dropped_text",
     "end_text",
     "label_texts",
     "miss_text",
@@ -80,6 +82,11 @@ def port_text(protocol: str | None, port: int | None, icmp: str | None = None) -
     if icmp:
         return f"{protocol or 'ICMP'} {icmp}"
     return protocol_text(protocol) if protocol else "port unknown"
+
+
+def dropped_text(pair: DroppedPair) -> str:
+    """``shop/web → 10.0.2.9 8080/TCP``: between whom something else than a policy refused packets."""
+    return " ".join(filter(None, (f"{pair.src} → {pair.dst}", port_text(pair.protocol, pair.port))))
 
 
 def who_to_whom(item: Problem | Connection) -> str:

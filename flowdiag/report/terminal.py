@@ -10,6 +10,7 @@ from flowdiag.model.words import plural
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import closing_first
+from flowdiag.report.names import dropped_text
 from flowdiag.report.phrases import (
     NO_RECORDS,
     NO_REFUSAL_SELECTED,
@@ -230,6 +231,14 @@ def _besides(screen: Screen, report: Report) -> Iterator[str]:
         )
         listed = f" ({', '.join(shown)}{more})" if shown else ""
         yield f"Not policy: {count(totals.not_policy)}{listed}"
+        # Beside problems of policies it is of little weight.
+        for item in report.not_policy[:3] if screen.options.all or not report.problems else ():
+            if item.largest:
+                told = ", ".join(
+                    f"{screen.own(screen.name(dropped_text(pair), 120))} ({count(pair.count)})"
+                    for pair in item.largest
+                )
+                yield f"{screen.name(item.reason, 60)}: {told}"
 
 
 def _warnings(screen: Screen, warnings: Sequence[ReportWarning]) -> None:

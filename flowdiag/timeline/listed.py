@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from flowdiag.model.event import Verdict
+from msgspec import UNSET, UnsetType
+
+from flowdiag.model.event import Cause, Verdict
 from flowdiag.model.finding import BY_RULE
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
-from flowdiag.model.report import NotPolicy, PolicyView, RuleCounts
+from flowdiag.model.report import DroppedPair, NotPolicy, PolicyView, RuleCounts
 from flowdiag.model.time import rfc3339_or_none
 from flowdiag.policy.manifest import manifest
 from flowdiag.timeline.drafts import ProblemDraft
+from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.material import Material
 
 __all__ = ["NOT_DENIED", "not_policy", "policy_views"]
 
 NOT_DENIED = (Verdict.AUDITED, Verdict.LOGGED, Verdict.ALLOWED, Verdict.REDIRECTED)
 """Verdicts of problems that are no denials: let through, or known only to have been logged."""
+
+_LARGEST = 3
+"""Pairs that are listed of each reason why no policy refused."""
 
 
 def policy_views(material: Material, drafts: Sequence[ProblemDraft]) -> tuple[PolicyView, ...]:
@@ -69,10 +75,30 @@ def _rules(policy: PolicyObject) -> RuleCounts:
 
 def not_policy(flows: Sequence[tuple[Flow, str]]) -> tuple[NotPolicy, ...]:
     """Refusals that no policy made, by reason."""
-    counts: Counter[tuple[str, str | None, str]] = Counter()
+    counts: Counter[_Kind] = Counter()
+    pairs: defaultdict[_Kind, Counter[_Pair]] = defaultdict(Counter)
     for flow, text in flows:
         distinct = flow.distinct
         reason = distinct.reason or distinct.reason_raw or "unknown"
-        counts[(reason, str(distinct.cause) if distinct.cause else None, text)] += flow.count
+        kind = (reason, str(distinct.cause) if distinct.cause else None, text)
+        counts[kind] += flow.count
+        if distinct.cause is not Cause.NOISE:
+            pairs[kind][end_key(flow.src), end_key(flow.dst), distinct.protocol, distinct.port] += flow.count
     ordered = sorted(counts.items(), key=lambda item: (-item[1], repr(item[0])))
-    return tuple(NotPolicy(reason, cause, count, text) for (reason, cause, text), count in ordered)
+    return tuple(NotPolicy(*kind[:2], count, kind[2], _largest(pairs[kind])) for kind, count in ordered)
+
+
+_Kind = tuple[str, str | None, str]
+"""Reason, cause, and what it means."""
+_Pair = tuple[EndKey, EndKey, str | None, int | None]
+
+
+def _largest(pairs: Counter[_Pair]) -> tuple[DroppedPair, ...] | UnsetType:
+    ordered = sorted(pairs.items(), key=lambda item: (-item[1], repr(item[0])))
+    return (
+        tuple(
+            DroppedPair(src=end_name(src), dst=end_name(dst), protocol=protocol, port=port, count=count)
+            for (src, dst, protocol, port), count in ordered[:_LARGEST]
+        )
+        or UNSET
+    )

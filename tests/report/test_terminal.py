@@ -25,6 +25,7 @@ from flowdiag.model.report import (
     Buckets,
     Confidence,
     DecidingRule,
+    DroppedPair,
     EvidenceLine,
     NotPolicy,
     RefusedOtherwise,
@@ -579,10 +580,14 @@ def test_why_no_policy_refused_is_not_cut(reason: str) -> None:
     """The sentences are our own and short enough; a vendor's word of any length is bounded."""
     text = meaning_of(reason) or ""
     refused = replace(empty().totals, not_policy=1)
-    report = replace(empty(), totals=refused, not_policy=(NotPolicy(reason, "configuration", 1, text),))
+    pair = DroppedPair(src="shop/web", dst="10.0.2.9", protocol="TCP", port=80, count=1)
+    found = NotPolicy(reason, "configuration", 1, text, (pair,))
+    report = replace(empty(), totals=refused, not_policy=(found,))
     page = " ".join(render(report, width=100).split())
 
     assert f"({text}: 1)" in page
+    assert f"{reason}: shop/web → 10.0.2.9 80/TCP (1)" in page
+    assert "`shop/web → 10.0.2.9 80/TCP`: 1" in MarkdownReporter().render(report, Options())
     assert "flowdiag events --verdict denied PATH: whom no policy refused" in page
 
 

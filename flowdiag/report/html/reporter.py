@@ -25,7 +25,7 @@ from flowdiag.report.escape import MAX_TEXT, bounded, fitted, json_in_page, phra
 from flowdiag.report.html.said import said
 from flowdiag.report.html.view import page
 from flowdiag.report.json_report import json_bytes, least_size
-from flowdiag.report.names import record_text
+from flowdiag.report.names import dropped_text, record_text
 from flowdiag.report.phrases import headline
 from flowdiag.report.protocol import Options
 from flowdiag.report.read import DATA_ID
@@ -170,6 +170,7 @@ def _environment() -> Any:
         return said(text, context["clock"], limit, context["foreign"])
 
     environment.globals["plural"] = plural
+    environment.globals["dropped_text"] = dropped_text
     environment.filters["said"] = in_zone
     environment.filters["block"] = lambda text: Markup("{}").format(visible_block(text))
     environment.filters["short"] = lambda text: phrase(text, 240)
