@@ -122,5 +122,5 @@ def _evidence(report: Report, clock: Clock) -> ET.Element:
     limits = "; ".join(cut_off(report, clock))
     if not report.complete or report.evidence.gaps:
         ET.SubElement(case, "skipped", {"message": visible(limits or "parts could not be read", 1000)})
-    ET.SubElement(case, "system-out").text = visible(f"{read}. {limits}", 2000)
+    ET.SubElement(case, "system-out").text = visible(f"{read}. {limits}".strip(), 2000)
     return case

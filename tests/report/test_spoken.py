@@ -257,8 +257,11 @@ def test_several_nodes_and_folded_ports_read_as_people_say_them() -> None:
     """In titles; see also the goldens of the incidents."""
     titles = [problem.title for problem in report_of("ingress-other-namespace").problems]
 
-    assert "The host firewall of nodes node-a and node-b refuses 203.0.113.0/24 on 18 TCP ports" in titles
-    assert "Nothing allows 2001:db8:bad::/48 to reach edge/gateway on 18 TCP ports" in titles
+    assert (
+        "The host firewall of nodes node-a and node-b refuses addresses of 203.0.113.0/24 on 18 TCP ports"
+        in titles
+    )
+    assert "Nothing allows addresses of 2001:db8:bad::/48 to reach edge/gateway on 18 TCP ports" in titles
 
 
 def test_one_of_a_thing_is_not_many() -> None:
