@@ -36,6 +36,7 @@ from flowdiag.model.time import (
     rfc3339,
 )
 from flowdiag.parserkit.block import Block, Envelope, FileLines, LineEnvelope, ParseContext, part_of
+from flowdiag.parserkit.chatter import said_around
 from flowdiag.parserkit.framing import Frame, frame, line_warning
 from flowdiag.parserkit.gopacket import icmp_from_name, is_mac, split_address
 from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_workload_interface
@@ -175,6 +176,7 @@ __all__ = [
     "reason_by_code",
     "reason_by_text",
     "rfc3339",
+    "said_around",
     "seek",
     "split_address",
     "text_of",

@@ -17,6 +17,7 @@ from flowdiag.parserkit import (
     TimeSource,
     decode,
     iter_lines,
+    said_around,
 )
 from flowdiag_parsers.calico.details import SLOW_LOOP_MS, loop_summary, updated_policy, workload
 from flowdiag_parsers.calico.operator_log import read_operator
@@ -122,7 +123,7 @@ class RecordReader:
                 )
             )
             return
-        if CHATTER.match(own) is not None:
+        if CHATTER.match(own) is not None or said_around(own):
             return
         foreign = read_operator(own, self.context) if own[:1] == "{" else read_foreign(own, self.context)
         if foreign is not None:

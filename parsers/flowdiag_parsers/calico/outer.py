@@ -49,10 +49,9 @@ _OUTER = re.compile(
     r" (?P<host>\S{1,255}) [\w./-]{1,64}(?:\[\d{1,10}\])?: )?"
 )
 
-# What kubectl, journalctl and tail say between logs: no record of anybody.
+# What stands between the logs of a dump, beside what `said_around` knows: no record of anybody.
 CHATTER = re.compile(
-    r"Defaulted container |==== (?:START|END) logs |==> .{1,300} <==$|Found \d{1,6} pods, using "
-    r"|(?:e|E)rror (?:from server|: )|unable to retrieve container logs |-- (?:Logs|Journal|No entries)"
+    r"==== (?:START|END) logs |(?:e|E)rror (?:from server|: )|unable to retrieve container logs "
 )
 
 # "bird: Mesh_10_0_1_1: State changed to start"          BIRD in calico-node, no header

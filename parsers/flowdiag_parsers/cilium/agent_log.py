@@ -28,6 +28,7 @@ from flowdiag.parserkit import (
     iter_lines,
     lines_holding,
     parse_rfc3339,
+    said_around,
     seek,
     yearless_instant,
 )
@@ -177,7 +178,7 @@ def _line(line: bytes, around: LineEnvelope, context: ParseContext, *, last: boo
     raw = text if context.keep_raw else None
     if entry is not None:
         yield from _events(entry, around, context, raw)
-    elif not is_trace(text):
+    elif not is_trace(text) and not said_around(text):
         yield ParseWarning(
             **frame(around, context, text),
             code="truncated" if last else "foreign-line",

@@ -25,6 +25,7 @@ from flowdiag.parserkit import (
     fold_forms,
     iter_lines,
     line_warning,
+    said_around,
     seek,
 )
 from flowdiag_parsers.cilium.carrier import carrier
@@ -41,7 +42,6 @@ CHATTER = (
     "level=",
     "time=",
     "from [",
-    "Defaulted container",
     "Error: ",
 )
 """What the command itself says around its records (``from [...]`` are traces of 2017)."""
@@ -171,7 +171,7 @@ class CiliumMonitor:
                 yield line_warning(
                     "truncated", "the last line is cut off", block.of_line(index), context, original
                 )
-            elif not text.startswith(CHATTER):
+            elif not text.startswith(CHATTER) and not said_around(text):
                 yield line_warning("foreign-line", _FOREIGN, block.of_line(index), context, original)
         event = pending.event() if pending is not None else None
         if event is not None:

@@ -29,6 +29,7 @@ from flowdiag.parserkit import (
     iter_lines,
     line_warning,
     port_number,
+    said_around,
     seek,
 )
 from flowdiag_parsers.cilium.agent_notices import notice
@@ -117,7 +118,7 @@ class CiliumMonitorJson:
                     yield line_warning(
                         "truncated", "the last line is cut off", block.of_line(index), context, original
                     )
-                elif not text.startswith(CHATTER):
+                elif not text.startswith(CHATTER) and not said_around(text):
                     said = "not a record of cilium monitor"
                     yield line_warning("foreign-line", said, block.of_line(index), context, original)
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdiag.parserkit import Event, LineEnvelope, ParseContext, decode, line_warning
+from flowdiag.parserkit import Event, LineEnvelope, ParseContext, decode, line_warning, said_around
 from flowdiag_parsers.hubble.json_lines import Piece, pieces_of_line
 from flowdiag_parsers.hubble.json_record import read_record
 
@@ -23,6 +23,8 @@ def piece_events(
     """Events of one object of an input, or the warning that it is none; `last` as for `line_events`."""
     raw = decode(piece.raw) if context.keep_raw else None
     if piece.problem is not None:
+        if piece.value is None and said_around(decode(piece.raw)):
+            return
         code, message = piece.problem, piece.message or "not JSON"
         if last and piece.value is None:
             code, message = "truncated", "the last line was cut off"

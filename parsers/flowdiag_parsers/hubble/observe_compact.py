@@ -21,6 +21,7 @@ from flowdiag.parserkit import (
     fold_forms,
     iter_lines,
     line_warning,
+    said_around,
     seek,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, notice_event, record_frame
@@ -120,15 +121,8 @@ def _quick() -> re.Pattern[bytes]:
 _COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _LOST_MARK = re.compile(rb"^[^\n]{0,340}?:? EVENTS LOST: \w+ ", re.MULTILINE)
 
-# Said by kubectl and by the agent around the flows, on the same terminal.
-_CHATTER = (
-    "Handling connection for ",
-    "Defaulted container",
-    "Forwarding from ",
-    "time=",
-    "level=",
-    "Filter:",
-)
+# Said by the agent and the command itself around the flows, on the same terminal.
+_CHATTER = ("time=", "level=", "Filter:")
 
 
 class HubbleCompact:
@@ -206,5 +200,5 @@ def _line(
         yield notice_event(match["kind"], match["details"] or "", shared)
     elif cut:
         yield line_warning("truncated", "the last line is cut off", around, context, original)
-    elif not text.startswith(_CHATTER):
+    elif not text.startswith(_CHATTER) and not said_around(text):
         yield line_warning("foreign-line", "not a line of hubble observe", around, context, original)

@@ -18,6 +18,7 @@ from flowdiag.parserkit import (
     fold_forms,
     iter_lines,
     line_warning,
+    said_around,
 )
 from flowdiag_parsers.hubble.observe_event import (
     clean,
@@ -116,6 +117,8 @@ class HubbleDict:
                 continue
             match = _FIELD.fullmatch(shown)
             if match is None and _SEPARATOR.fullmatch(shown) is None:
+                if said_around(shown):
+                    continue
                 said = "not a line of hubble observe -o dict"
                 foreign.append(line_warning("foreign-line", said, block.of_line(index), context, text))
                 if around is None:

@@ -21,6 +21,7 @@ from flowdiag.parserkit import (
     fold_forms,
     iter_lines,
     line_warning,
+    said_around,
     seek,
 )
 from flowdiag_parsers.hubble.observe_event import clean, flow_event, lost_event, record_frame, split_verdict
@@ -153,7 +154,7 @@ def _row(
     if match is None:
         if cut:
             yield line_warning("truncated", "the last line is cut off", around, context, original)
-        elif _HEADER.match(text) is None:
+        elif _HEADER.match(text) is None and not said_around(text):
             yield line_warning(
                 "foreign-line", "not a row of hubble observe -o table", around, context, original
             )
