@@ -231,6 +231,8 @@ WRAPPERS: dict[str, Wrap] = {
         indent=4,
     ),
     "cloudwatch-tail": each(lambda index, line: f"{stamp(index)[:26]}+00:00 agent-1f0c {line}"),
+    "cloudwatch-tail-whole-seconds": each(lambda index, line: f"{stamp(index)[:19]}+00:00 agent-1f0c {line}"),
+    "cloudwatch-tail-short": each(lambda index, line: f"{stamp(index)[:19]} {line}"),
     "cloudwatch-text": each(
         lambda index, line: (
             f"EVENTS\t{index}\t{BEGIN // 1_000_000}\tagent-1f0c\t{line}\t{(BEGIN + index * NS) // 1_000_000}"

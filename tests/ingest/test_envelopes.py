@@ -1661,6 +1661,21 @@ def test_answers_and_notices_with_their_time(line, layer, expected):
     assert peel(data, layer) == [expected]
 
 
+def test_what_aws_logs_tail_prints_in_each_form():
+    """Whole seconds have no fraction; the short form is in UTC, which it does not say; an object goes on in lines below."""
+    at = parse_rfc3339("2026-01-05T10:00:00Z")
+    plain = b"2026-01-05T10:00:00+00:00 2026/01/05/[$LATEST]1f0c x\n"
+    short = b"2026-01-05T10:00:00 x\n"
+    pretty = b'2026-01-05T10:00:00.123000+00:00 s {\n    "a": 1,\n    "b": 2\n}\n' * 2
+
+    assert (next_layer(plain), next_layer(short)) == ("cloudwatch-tail", "cloudwatch-short")
+    assert peel(plain, "cloudwatch-tail") == peel(short, "cloudwatch-short") == [Row(b"x", 1, at)]
+    assert stack_of(pretty) == ("cloudwatch-tail", "json-pretty")
+    assert peel(pretty, "cloudwatch-tail", "json-pretty") == [
+        Row(b'{"a": 1,"b": 2}', line, MILLI) for line in (1, 5)
+    ]
+
+
 def test_lines_of_fluent_bit_s_output_file():
     """Its time in seconds; other lines stay."""
     data = b'kube.a: [1767607200.123000000, {"log":"x"}]\nkube.a: [[1767607200.123, {"a":"b"}], {"log":"[y]"}]\nz: [1, 2]\n'

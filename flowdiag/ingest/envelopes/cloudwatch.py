@@ -24,6 +24,7 @@ __all__ = [
     "CloudWatchExport",
     "CloudWatchLines",
     "CloudWatchQuery",
+    "CloudWatchShort",
     "CloudWatchTail",
     "CloudWatchText",
 ]
@@ -158,14 +159,32 @@ class CloudWatchBatches(Batches[_Batch]):
 
 
 class CloudWatchTail(Header):
-    """``aws logs tail``: time, stream, message."""
+    """``aws logs tail``: time, stream, message; of ``--format json`` an object goes on in the lines below."""
 
     name = "cloudwatch-tail"
     # "2026-01-05T10:00:00.123000+00:00 aws-network-policy-agent-audit-1f0c Node: ip-10-0-1-2;SIP: ..."   aws-cli 2.17
+    # "2026-01-05T10:00:00+00:00 eni-1235b8ca123456789-all 2 123456789010 eni-..."   at a whole second, as all of a VPC flow log are
     pattern = re.compile(
-        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d) ([A-Za-z0-9._/-]{1,512})(?: |$)",
+        rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6}[+-]\d\d:\d\d|\+00:00)) ([A-Za-z0-9._/$\[\]-]{1,512})(?: |$)",
         re.MULTILINE,
     )
+
+    @classmethod
+    def share(cls, lines: Sequence[bytes]) -> float:
+        """See `Layer.share`; of the lines that begin an event."""
+        return super().share([line for line in lines if not line.startswith((b" ", b"}"))])
+
+
+class CloudWatchShort(Header):
+    """``aws logs tail --format short``: time in UTC without saying so, message."""
+
+    name = "cloudwatch-short"
+    # "2026-01-05T10:00:00 Node: ip-10-0-1-2;SIP: ..."   aws-cli 2.17
+    pattern = re.compile(rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) (?=\S)", re.MULTILINE)
+
+    def stamp(self, text: bytes) -> int | None:
+        """See `Header.stamp`."""
+        return super().stamp(text + b"Z")
 
 
 class CloudWatchText(Layer):

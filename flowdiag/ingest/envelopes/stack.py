@@ -19,6 +19,7 @@ from flowdiag.ingest.envelopes.cloudwatch import (
     CloudWatchExport,
     CloudWatchLines,
     CloudWatchQuery,
+    CloudWatchShort,
     CloudWatchTail,
     CloudWatchText,
 )
@@ -142,6 +143,7 @@ _ORDER: tuple[type[Layer], ...] = (
     JsonStrings,
     Indented,
     CloudWatchTail,
+    CloudWatchShort,
     KubectlTimestamps,
     Svlogd,
     NodeLogs,
