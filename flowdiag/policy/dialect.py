@@ -18,6 +18,7 @@ from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import CILIUM_DIALECTS, Dialect, IpBlockPods
 from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.model import Outcome
+from flowdiag.policy.names_controller import FQDN_POLICY, of_controller
 
 __all__ = ["Traits", "detect_dialect", "dialects_seen", "traits_of"]
 
@@ -169,6 +170,9 @@ def _by_objects(snapshot: Snapshot) -> set[Dialect]:
         | {(other.group, other.kind) for other in snapshot.others}
         | snapshot.kinds_seen
     )
+    named = [policy for policy in snapshot.policies if (policy.ref.group, policy.ref.kind) == FQDN_POLICY]
+    if named and all(map(of_controller, named)):
+        kinds -= {FQDN_POLICY}
     if any(pod.labels.get("k8s-app") == "retina" for pod in snapshot.pods):
         kinds -= _OF_RETINA
     found = {

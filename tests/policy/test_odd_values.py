@@ -137,6 +137,18 @@ WRITTEN: dict[str, dict[str, Any]] = {
             ]
         },
     },
+    "FQDNNetworkPolicy": {
+        "apiVersion": "networking.gke.io/v1alpha1",
+        "spec": {
+            "podSelector": _LABELS,
+            "egress": [
+                {
+                    "matches": [{"name": "a.example.com"}, {"pattern": "*.example.com"}],
+                    "ports": [{"protocol": "TCP", "port": 443}, {"port": 80}],
+                },
+            ],
+        },
+    },
     "ApplicationNetworkPolicy": {
         "apiVersion": "networking.k8s.aws/v1alpha1",
         "spec": {

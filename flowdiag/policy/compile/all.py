@@ -17,11 +17,13 @@ from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kuberne
 from flowdiag.policy.compile.antrea import ANTREA_GROUPS, compile_antrea, is_behind
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
+from flowdiag.policy.compile.gke import compile_fqdn_policy, lookups
 from flowdiag.policy.compile.unsupported import unsupported
 from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.dialect import Traits, traits_of
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.model import Order, Policy, Tier
+from flowdiag.policy.names_controller import FQDN_POLICY, of_controller
 
 __all__ = ["compile_policies"]
 
@@ -157,7 +159,11 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
         policies, named = calico.with_staged(policies)
     for policy in policies:
         ref = policy.ref
-        why = _NOT_POLICY.get((ref.group, ref.kind)) or calico.staged_note(policy, images=images)
+        why = (
+            _NOT_POLICY.get((ref.group, ref.kind))
+            or calico.staged_note(policy, images=images)
+            or of_controller(policy)
+        )
         if why is not None:
             notes.append((ref, why))
         elif ref.kind == kubernetes.KIND and ref.group in KUBERNETES_GROUPS:
@@ -266,6 +272,9 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     elif ref.group in ANTREA_GROUPS and context.dialect is Dialect.ANTREA:
         tier = found.antrea_baseline if is_behind(policy) else found.antrea
         tier.append(compile_antrea(policy, context))
+    elif (ref.group, ref.kind) == FQDN_POLICY and context.dialect is Dialect.GKE:
+        compiled = context.once(policy, compile_fqdn_policy)
+        found.network += [compiled] if compiled.broken else [compiled, lookups(compiled)]
     elif context.dialect in CILIUM_DIALECTS:
         found.network.append(unsupported(policy))
     elif (ref.group, ref.kind) == FIREWALL:
@@ -281,7 +290,8 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
 
 def _not_in_force(policy: PolicyObject, context: CompileContext) -> str | None:
     """Why this enforcer ignores what others do not; ``None`` where it does not."""
-    if (why := kubernetes.of_other_network(policy, context.dialect)) is not None:
+    why = kubernetes.of_other_network(policy, context.dialect) or of_controller(policy)
+    if why is not None:
         return why
     if context.dialect is not Dialect.CILIUM or policy.ref.group != admin.GROUP:
         return None

@@ -1,9 +1,8 @@
 """Kinds of policy that nothing here can evaluate: what they may concern has no verdict, and nothing else is touched.
 
 Sources: OpenShift's documentation of EgressFirewall (it limits which external hosts pods reach; where another enforcer is
-said to be at work nobody knows who minds it), GKE's of
-FQDNNetworkPolicy (egress alone), Antrea's ``crd.antrea.io`` types and AWS's ClusterNetworkPolicy (nothing is isolated
-without a rule).
+said to be at work nobody knows who minds it), GKE's of FQDNNetworkPolicy (egress alone, likewise), Antrea's
+``crd.antrea.io`` types and AWS's ClusterNetworkPolicy (nothing is isolated without a rule).
 """
 
 from __future__ import annotations
