@@ -8,7 +8,7 @@ policies cannot.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 
 from msgspec import Struct
@@ -52,16 +52,22 @@ class _Member(Struct, frozen=True):
 _Shape = tuple[EndKey, EndKey, str | None, int | None, tuple[int | None, int | None] | None]
 
 
-def impact(flows: Iterable[Flow], old: Side, new: Side) -> Impact:
+def impact(flows: Iterable[Flow], old: Side, new: Side, concerned: Callable[[Flow], bool]) -> Impact:
     """Replay observed flows under both sides, and fold them to connections between workloads.
 
     A connection is newly denied where it passed before (by the old policies, or by its record where they
     cannot tell) and the new policies refuse it; newly allowed where the record and the old policies
     refused it and the new ones admit it.  Counts and times are those of the records that change, replies
     aside where requests were recorded too.
+
+    Args:
+        flows: observed flows, with ends of the old side.
+        old: the state as it is.
+        new: the state with the change.
+        concerned: whether the two may answer differently of a flow (`flowdiag.analysis.touched.concerns`).
     """
     changed = changed_policies(old.snapshot, new.snapshot)
-    judged = [_judge(flow, old, new, changed) for flow in flows]
+    judged = [_judge(flow, old, new if concerned(flow) else None, changed) for flow in flows]
     grouped = _grouped(judged)
     denied: list[tuple[FlowChange, tuple[PolicyRef, ...]]] = []
     opened: list[FlowChange] = []
@@ -91,8 +97,10 @@ def impact(flows: Iterable[Flow], old: Side, new: Side) -> Impact:
 # --- one flow -----------------------------------------------------------------------------------------
 
 
-def _judge(flow: Flow, old: Side, new: Side, changed: frozenset[PolicyRef]) -> _Member:
-    was, now = old.decide(flow), new.decide(flow)
+def _judge(flow: Flow, old: Side, new: Side | None, changed: frozenset[PolicyRef]) -> _Member:
+    """What becomes of a flow; without a new side that is what was."""
+    was = old.decide(flow)
+    now = was if new is None else new.decide(flow)
     record = flow.distinct.verdict
     passed = record in PASSED
     before, after = (None if each is None else each.allowed for each in (was, now))
@@ -100,7 +108,7 @@ def _judge(flow: Flow, old: Side, new: Side, changed: frozenset[PolicyRef]) -> _
         # The old policies cannot tell, but the record can.
         before = True if passed else False if record is Verdict.DENIED else None
     if now is None or before is None or after is None:
-        same = was is not None and was == now and untouched(flow, was, old, new, changed)
+        same = was is not None and (new is None or (was == now and untouched(flow, was, old, new, changed)))
         return _Member(flow, _Fate.UNCHANGED if same else _Fate.UNKNOWN, None)
     if before and not after:
         return _Member(flow, _Fate.DENIED, _refusing(now))

@@ -7,15 +7,20 @@ keeps its ports.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 from flowdiag.analysis.sides import Side, changed_policies
-from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.event import Direction
+from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.matrix import workloads
 from flowdiag.policy.model import Outcome, Policy
 from flowdiag.policy.selecting import selects
+from flowdiag.policy.whatif import Touched
 
-__all__ = ["touched_workloads"]
+__all__ = ["concerns", "touched_workloads"]
 
 _ALONE = frozenset(
     {
@@ -30,7 +35,7 @@ _ALONE = frozenset(
 """Kinds whose objects concern only the ends that they select.  Calico's policies also affect each other, by tier and name."""
 
 
-def touched_workloads(old: Side, new: Side, host_pods: bool) -> frozenset[str] | None:
+def touched_workloads(old: Side, new: Side, host_pods: bool) -> Touched | None:
     """Workloads whose pairs may change, as `flowdiag.policy.whatif.compare` names them with the same `host_pods`.
 
     Returns:
@@ -46,15 +51,40 @@ def touched_workloads(old: Side, new: Side, host_pods: bool) -> frozenset[str] |
         {name: [_look(end, side) for end in ends] for name, ends in own.items()}
         for own, side in ((before, old), (after, new))
     ]
-    touched = {name for name in {*before, *after} if looks[0].get(name) != looks[1].get(name)}
+    others = {name for name in {*before, *after} if looks[0].get(name) != looks[1].get(name)}
+    touched = {direction: set(others) for direction in Direction}
     for own, side in ((before, old), (after, new)):
         policies = _compiled(side, changed)
-        touched.update(
-            name
-            for name, ends in own.items()
-            if name not in touched and any(_selected(policies, end, side) for end in ends)
-        )
-    return frozenset(touched)
+        for name, ends in own.items() if policies else ():
+            if name not in others:
+                for direction in _policed(policies, ends, side):
+                    touched[direction].add(name)
+    return Touched(
+        clients=frozenset(touched[Direction.EGRESS]), servers=frozenset(touched[Direction.INGRESS])
+    )
+
+
+def concerns(touched: Touched | None, old: Side, host_pods: bool) -> Callable[[Flow], bool]:
+    """Tell of flows whose ends are those of the old side whether the policies may answer otherwise on the new one.
+
+    Args:
+        touched: what `touched_workloads` gave.
+        old: the old side.
+        host_pods: as for `touched_workloads`.
+    """
+    named = workloads(old.snapshot, host_pods=host_pods, inferred=False) if touched is not None else {}
+    names = {id(end.pod): name for name, ends in named.items() for end in ends}
+
+    def reached(end: Endpoint, workloads: Collection[str]) -> bool:
+        if end.kind is EndpointKind.EXTERNAL:
+            return False
+        name = names.get(id(end.pod)) if end.kind is EndpointKind.POD else None
+        return name is None or name in workloads
+
+    def concerned(flow: Flow) -> bool:
+        return touched is None or reached(flow.src, touched.clients) or reached(flow.dst, touched.servers)
+
+    return concerned
 
 
 def _shared(snapshot: Snapshot) -> tuple[object, ...]:
@@ -95,6 +125,12 @@ def _compiled(side: Side, refs: frozenset[PolicyRef]) -> list[Policy]:
     return [policy for tier in side.policies.tiers for policy in tier.policies if policy.ref in refs]
 
 
-def _selected(policies: list[Policy], end: Endpoint, side: Side) -> bool:
-    facts, _ = side.policies.facts(end, end)
-    return any(selects(policy, facts).outcome is not Outcome.MISS for policy in policies)
+def _policed(policies: Collection[Policy], ends: Collection[Endpoint], side: Side) -> set[Direction]:
+    """Directions of the policies that select one of the ends, surely or perhaps."""
+    found: set[Direction] = set()
+    for end in ends:
+        facts, _ = side.policies.facts(end, end)
+        for policy in policies:
+            if not found.issuperset(policy.directions) and selects(policy, facts).outcome is not Outcome.MISS:
+                found.update(policy.directions)
+    return found

@@ -15,7 +15,7 @@ from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stag
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.sorting import sort_flows
-from flowdiag.analysis.touched import touched_workloads
+from flowdiag.analysis.touched import concerns, touched_workloads
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest
@@ -122,11 +122,9 @@ def whatif(
     if any(audits_only(one.snapshot, dialect) for one in sides):
         said.append(AS_ENFORCED)
     tell("comparing what they let pass")
+    touched = touched_workloads(sides[0], sides[1], host_pods)
     changes = compare(
-        (old, sides[0].policies),
-        (new, sides[1].policies),
-        touched=touched_workloads(sides[0], sides[1], host_pods),
-        host_pods=host_pods,
+        (old, sides[0].policies), (new, sides[1].policies), touched=touched, host_pods=host_pods
     )
     flows: FlowChanges | None = None
     isolating: dict[FlowChange, tuple[PolicyRef, ...]] = {}
@@ -134,7 +132,8 @@ def whatif(
         tell("holding observed traffic against both")
         resolver = Resolver(old, read.tally.dns, index=sides[0].index)
         observed = sort_flows(read.tally.view(), resolver, selection or Selection(), all_allowed=True)
-        effect = impact(chain(observed.refused, observed.allowed), sides[0], sides[1])
+        concerned = concerns(touched, sides[0], host_pods)
+        effect = impact(chain(observed.refused, observed.allowed), sides[0], sides[1], concerned)
         flows, isolating = effect.flows, effect.isolating
     return Whatif(
         result=WhatifResult(

@@ -121,6 +121,10 @@ class Matrix:
             name: self._distinct(self._by_family(ends))
             for name, ends in workloads(snapshot, host_pods=host_pods, inferred=inferred).items()
         }
+        self._families = {
+            id(end): (self._family(end), self._held(end)) for ends in self.workloads.values() for end in ends
+        }
+        """What `_family` and `_held` say of the workloads' ends, by ``id()``."""
         self._memory: dict[tuple[int, int], Openness] = {}
 
     def between(self, src: str, dst: str) -> Ports:
@@ -177,12 +181,12 @@ class Matrix:
 
     def _meet(self, source: Endpoint, target: Endpoint) -> bool:
         """Whether there is a family of addresses in which the two can talk."""
-        if len({self._family(source), self._family(target)} - {None}) > 1:
+        (one, held), (other, others) = (
+            self._families.get(id(end)) or (self._family(end), self._held(end)) for end in (source, target)
+        )
+        if one is not None and other is not None and one != other:
             return False
-        if not self._versions:
-            return True
-        one, other = self._held(source), self._held(target)
-        return not one or not other or not one.isdisjoint(other)
+        return not self._versions or not held or not others or not held.isdisjoint(others)
 
     def _held(self, end: Endpoint) -> frozenset[int]:
         """Give the address families that an end stands for; empty where its addresses are not known."""

@@ -6,7 +6,7 @@ one side only counts as added or removed; neighbouring outside ranges with equal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from flowdiag.policy.matrix import Matrix, Range, outside_ranges
 from flowdiag.policy.openness import Openness, Ports, joined
 from flowdiag.policy.ports import PortSet
 
-__all__ = ["PairChange", "compare"]
+__all__ = ["PairChange", "Touched", "compare"]
 
 
 class PairChange(Struct, frozen=True, kw_only=True):
@@ -35,12 +35,24 @@ class PairChange(Struct, frozen=True, kw_only=True):
     version: int | None = None
 
 
+class Touched(Struct, frozen=True):
+    """Workloads that a change can reach, by name: as clients what they may open, as servers who may reach them."""
+
+    clients: frozenset[str]
+    servers: frozenset[str]
+
+    @property
+    def either(self) -> frozenset[str]:
+        """Those of which anything may change."""
+        return self.clients | self.servers
+
+
 def compare(
     old: tuple[Snapshot, PolicySet],
     new: tuple[Snapshot, PolicySet],
     *,
     outside: bool = True,
-    touched: Collection[str] | None = None,
+    touched: Touched | None = None,
     host_pods: bool | None = None,
 ) -> list[PairChange]:
     """Every pair whose open or unknown ports differ between two states, by name.
@@ -49,24 +61,23 @@ def compare(
         old: a state with its policies.
         new: the other one.
         outside: look at outside addresses too, both families.
-        touched: workloads that the change can reach, by name; only pairs with one of them are asked.
-            ``None`` asks all.
+        touched: workloads that the change can reach; only their pairs are asked.  ``None`` asks all.
         host_pods: as for `flowdiag.policy.matrix.Matrix`.
     """
     before, after = Matrix(*old, host_pods=host_pods), Matrix(*new, host_pods=host_pods)
     names = sorted(before.workloads | after.workloads)
+    servers = names if touched is None else sorted(touched.servers)
     changes = [
         change
         for src in names
-        for dst in names
+        for dst in (names if touched is None or src in touched.clients else servers)
         if src != dst
-        and (touched is None or src in touched or dst in touched)
         and (change := _change(src, dst, _between(before, src, dst), _between(after, src, dst))) is not None
     ]
     if outside:
         for version in (4, 6):
             ranges = outside_ranges((old[1], new[1]), version)
-            for name in names if touched is None else sorted(touched):
+            for name in names if touched is None else sorted(touched.either):
                 changes.extend(_outside(before, after, name, ranges, version))
     return changes
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flowdiag.analysis.options import StateOptions
@@ -357,18 +357,58 @@ CHANGES = st.one_of(
 )
 
 
+def flow(src, dst, traffic, verdict):
+    """A line of a Hubble export between two addresses."""
+    ends = {
+        "10.0.0.1": {"namespace": "shop", "pod_name": "web-5d4f6c7b89-abcde", "labels": ["k8s:app=web"]},
+        "10.0.0.2": {"namespace": "data", "pod_name": "db-0", "labels": ["k8s:app=db"]},
+    }
+    record = {
+        "time": "2026-01-05T10:00:00.100000000Z",
+        "verdict": verdict,
+        "IP": {"source": src, "destination": dst, "ipVersion": "IPv4"},
+        "l4": traffic,
+        "source": ends.get(src, {"identity": 2, "labels": ["reserved:world"]}),
+        "destination": ends.get(dst, {"identity": 2, "labels": ["reserved:world"]}),
+        "Type": "L3_L4",
+        "node_name": "n1",
+        "traffic_direction": "EGRESS",
+    }
+    return json.dumps({"flow": record, "node_name": "n1", "time": record["time"]}) + "\n"
+
+
+OBSERVED = "".join(
+    flow(src, dst, traffic, verdict)
+    for src, dst in (
+        ("10.0.0.1", "10.0.0.2"),
+        ("10.0.0.2", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7"),
+        ("198.51.100.7", "10.0.0.2"),
+    )
+    for traffic, verdict in (
+        ({"TCP": {"source_port": 40000, "destination_port": 5432, "flags": {"SYN": True}}}, "FORWARDED"),
+        ({"TCP": {"source_port": 40001, "destination_port": 8080, "flags": {"SYN": True}}}, "DROPPED"),
+        ({"ICMPv4": {"type": 8}}, "FORWARDED"),
+    )
+)
+
+
+@example(policy("web", "shop", {"podSelector": {}, "policyTypes": ["Egress"]}), "kubernetes")
+@example(policy("web", "shop", {"podSelector": {}, "policyTypes": ["Ingress"]}), "cilium")
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(change=CHANGES, dialect=st.sampled_from(["kubernetes", "calico", "cilium"]))
-def test_pairs_that_are_not_asked_do_not_change(tmp_path, change, dialect):
-    """Leaving out the pairs that a change cannot reach gives what asking all of them gives."""
+def test_what_is_not_asked_does_not_change(tmp_path, change, dialect):
+    """Leaving out the pairs and flows that a change cannot reach gives what asking all of them gives."""
     (tmp_path / "state.yaml").write_text(CLUSTER)
+    (tmp_path / "flows.jsonl").write_text(OBSERVED)
     (tmp_path / "change.yaml").write_text(change)
     state = StateOptions(paths=(str(tmp_path / "state.yaml"),), dialect=dialect)
     revision = Revision(apply=(str(tmp_path / "change.yaml"),))
-    short = whatif(revision, state=state).result
+    paths = [str(tmp_path / "flows.jsonl")]
+    short = whatif(revision, state=state, paths=paths).result
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flowdiag.analysis.whatif.touched_workloads", lambda *_: None)
-        whole = whatif(revision, state=state).result
+        whole = whatif(revision, state=state, paths=paths).result
 
     assert whole == short
 
