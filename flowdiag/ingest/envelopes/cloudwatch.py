@@ -180,7 +180,7 @@ class CloudWatchShort(Header):
 
     name = "cloudwatch-short"
     # "2026-01-05T10:00:00 Node: ip-10-0-1-2;SIP: ..."   aws-cli 2.17
-    pattern = re.compile(rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) (?=\S)", re.MULTILINE)
+    pattern = re.compile(rb"^(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) ", re.MULTILINE)
 
     def stamp(self, text: bytes) -> int | None:
         """See `Header.stamp`."""
