@@ -7,6 +7,7 @@ from msgspec import Struct
 from flowdiag.diagnose.case import Case
 from flowdiag.model.finding import Said
 from flowdiag.model.time import moment_text
+from flowdiag.model.words import AGENT_SAID
 
 __all__ = ["Heard", "heard"]
 
@@ -25,7 +26,8 @@ class Heard(Struct, frozen=True):
 def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> Heard:
     """The messages with one of these signals around a refusal.
 
-    Only messages of the node that recorded the refusals count: another agent's trouble is its own.
+    Only messages of the node that recorded the refusals count, or where no record names one, of that on which the pod
+    runs that refused them: another agent's trouble is its own.
 
     Args:
         case: the refusal.
@@ -34,6 +36,8 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> He
         after_s: how long after the last one.
     """
     node, first = case.flow.distinct.node, case.flow.first
+    if node is None and case.flow.direction is not None and case.enforcer.pod is not None:
+        node = case.enforcer.pod.node
     if node is None or first is None:
         return Heard()
     found = [
@@ -49,6 +53,6 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> He
     nearest = min(found, key=lambda one: (one.at > first, abs(one.at - first), one.signal, one.text))
     text = nearest.text if len(nearest.text) <= _SHOWN else f"{nearest.text[: _SHOWN - 1]}…"
     return Heard(
-        text=f" The agent said at {moment_text(nearest.at)}: {text.rstrip('.')}.",
+        text=f"{AGENT_SAID}{moment_text(nearest.at)}: {text.rstrip('.')}.",
         said=tuple(Said(one.at, one.text) for one in sorted(found, key=lambda one: (one.at, one.text))),
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABSENT",
+    "AGENT_SAID",
     "HINT_BEHIND",
     "IF_MEANT",
     "REFUSED_TOO",
@@ -23,6 +24,8 @@ __all__ = [
     "was",
 ]
 
+AGENT_SAID = " The agent said at "
+"""Between what a summary says by itself, and the words of a node's agent that it quotes."""
 ABSENT = "absent while lookups were refused"
 """What a note says of calls that stopped because a name could not be looked up."""
 REFUSED_TOO = "the policies refuse it, too: names alone do not bring it back"

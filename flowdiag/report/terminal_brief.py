@@ -13,7 +13,7 @@ from flowdiag.model.opened import Pair, opened_pairs
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
-from flowdiag.model.words import ABSENT, REFUSED_TOO, plural
+from flowdiag.model.words import ABSENT, AGENT_SAID, REFUSED_TOO, plural
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import denied_by
 from flowdiag.report.names import (
@@ -40,8 +40,8 @@ _RAGGED = 6
 """Columns that wrapping loses at the end of a line."""
 
 
-_TOLD_BY_SUMMARY = frozenset({"FD104", "FD205", "FD603"})
-"""Codes whose answer no title names: why a policy isolates by surprise, a pod behind a node or an address."""
+_TOLD_BY_SUMMARY = frozenset({"FD104", "FD205", "FD603", "FD806"})
+"""Codes whose answer no title names: why a policy isolates by surprise, a pod behind a node or an address, what allows it."""
 
 
 def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None:
@@ -52,9 +52,12 @@ def brief(screen: Screen, report: Report, problem: Problem, number: int) -> None
     if problem.explained_by is not None:
         _row(screen, "explained by", cause_text(report, problem.explained_by))
     if problem.code in _TOLD_BY_SUMMARY and problem.summary:
-        _row(screen, "what", screen.phrase(problem.summary, 500), rows=3)
+        _row(screen, "what", screen.phrase(problem.summary.partition(AGENT_SAID)[0], 500), rows=3)
     _policies(screen, problem)
     _otherwise(screen, problem)
+    said = problem.summary.partition(AGENT_SAID)[2]
+    if said:
+        _row(screen, "agent", screen.phrase(f"said at {said}", 300), rows=2)
     _fix(screen, problem)
     _changed(screen, problem)
     _consequences(screen, report, problem)

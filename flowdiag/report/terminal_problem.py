@@ -62,6 +62,9 @@ _UNKNOWN_POLICIES = "unknown: the policies of that time are not known"
 _NO_POLICY = "nothing: enforcement is on without a policy"
 _WITHOUT_POLICY = frozenset({"FD105"})
 """Codes that say that no policy isolates."""
+_SAY_NOTHING = "unknown: policies say nothing of a pod's calls to itself"
+_OF_ITSELF = frozenset({"FD310"})
+_NOT_CERTAIN = "unknown: not certain that the nearest rule's policy does"
 _TOLD_BY_RULES = frozenset({"FD101"})
 """Codes whose summary is what isolates and the nearest rule, which stand below with all that it missed."""
 _ALSO = 3
@@ -209,8 +212,11 @@ def _policies(screen: Screen, problem: Problem) -> None:
 
 def without_policies(problem: Problem) -> str:
     """What stands in place of the isolating policies of a default deny that names none."""
-    known = problem.code in _WITHOUT_POLICY and problem.confidence is not Confidence.POSSIBLE
-    return _NO_POLICY if known else _UNKNOWN_POLICIES
+    if problem.code in _WITHOUT_POLICY and problem.confidence is not Confidence.POSSIBLE:
+        return _NO_POLICY
+    if problem.code in _OF_ITSELF:
+        return _SAY_NOTHING
+    return _NOT_CERTAIN if problem.nearest else _UNKNOWN_POLICIES
 
 
 def _when(screen: Screen, change: ProblemChange) -> str:

@@ -235,7 +235,33 @@ def test_where_no_policy_isolates_none_is_called_unknown(verbose: bool) -> None:
     assert "the policies of that time are not known" in page
 
 
-@pytest.mark.parametrize("code", ["FD104", "FD205", "FD603"])
+def test_what_an_agent_said_has_a_line_of_its_own() -> None:
+    """It stands at the end of a sentence that is cut, and may be why it was refused."""
+    story = dns_story()
+    said = f"{'The record says that it was refused. ' * 12}The agent said at 2026-03-17 14:02:00 UTC: ipset-failure on node-a."
+    lead = replace(story.problems[0], code="FD806", summary=said)
+    page = " ".join(render(replace(story, problems=(lead,))).split())
+
+    assert "agent said at 14:02:00 UTC: ipset-failure on node-a." in page
+    assert "The agent" not in page
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_policies_that_were_read_are_not_called_unknown(verbose: bool) -> None:
+    """Of a call to itself no policy speaks, and one whose rule came near was read."""
+    story = dns_story()
+    lead = replace(story.problems[0], isolating=(), recorded=())
+    itself = replace(lead, code="FD310", nearest=())
+    for problem, words in (
+        (itself, "policies say nothing of a pod's calls to itself"),
+        (lead, "not certain that the nearest rule's policy does"),
+    ):
+        page = " ".join(render(replace(story, problems=(problem,)), verbose=verbose).split())
+        assert words in page
+        assert "the policies of that time are not known" not in page
+
+
+@pytest.mark.parametrize("code", ["FD104", "FD205", "FD603", "FD806"])
 @pytest.mark.parametrize("verbose", [False, True])
 def test_what_is_wrong_is_told_in_a_sentence_too(verbose: bool, code: str) -> None:
     """Where no other line does: which pod was taken for whom, or stands behind a node, or why a policy isolates more."""
