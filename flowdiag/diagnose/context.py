@@ -24,6 +24,7 @@ from flowdiag.model.policy import CILIUM_DIALECTS, Dialect, PolicyRef
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
 from flowdiag.policy.beyond import inhabited
+from flowdiag.policy.names_controller import FQDN_POLICY
 
 __all__ = [
     "PROXY_LABEL",
@@ -350,10 +351,11 @@ class Context:
 
 
 def _by_name(policy: PolicyObject) -> bool:
+    of_gke = (policy.ref.group, policy.ref.kind) == FQDN_POLICY
     rules = policy.spec.get("egress")
     for rule in rules if isinstance(rules, list) else ():
         groups = rule.get("toPorts") if isinstance(rule, dict) else None
-        if isinstance(rule, dict) and rule.get("toFQDNs"):
+        if isinstance(rule, dict) and (rule.get("toFQDNs") or (of_gke and rule.get("matches"))):
             return True
         if any(
             isinstance(group, dict) and group.get("rules")

@@ -1,4 +1,4 @@
-"""Names that Cilium's toFQDNs rules allow to an endpoint, and whether its lookups are seen."""
+"""Names that rules allow to an endpoint (Cilium's toFQDNs, GKE's FQDNNetworkPolicy), and whether its lookups are seen."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.policy.compile.cilium_names import NamePattern, read_name
 from flowdiag.policy.compile.context import PolicyError
+from flowdiag.policy.compile.gke import read_match
+from flowdiag.policy.names_controller import FQDN_POLICY
 
 __all__ = ["allowed_names", "has_dns_rule"]
 
@@ -28,16 +30,17 @@ def _egress_rules(case: Case) -> Iterator[tuple[NearestRule, dict[str, Any]]]:
 
 
 def allowed_names(case: Case) -> Iterator[tuple[PolicyRef, tuple[NamePattern, ...]]]:
-    """Names and patterns of every toFQDNs rule of the policies that matter to the refusing end.
+    """Names and patterns of every rule by names of the policies that matter to the refusing end.
 
     A rule for other ports or protocols than the refused ones is left out: knowing the name would not help.
     """
     for place, rule in _egress_rules(case):
-        entries = rule.get("toFQDNs")
+        of_gke = (place.policy.group, place.policy.kind) == FQDN_POLICY
+        entries, read = (rule.get("matches"), read_match) if of_gke else (rule.get("toFQDNs"), read_name)
         names = []
         for entry in entries if isinstance(entries, list) else ():
             with suppress(PolicyError):
-                names.append(read_name(entry, place.rule))
+                names.append(read(entry, place.rule))
         if names and _has_port(case, place):
             yield place.policy, tuple(names)
 

@@ -20,6 +20,7 @@ from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CALICO_GROUPS, KUBERNETES_GROUPS, NearestRule, PolicyRef
+from flowdiag.policy.names_controller import FQDN_POLICY
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
 
 __all__ = [
@@ -261,9 +262,11 @@ def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
         )
     if rule.policy.group in CALICO_GROUPS:
         return tuple(_calico_ports(raw))
-    if rule.policy.kind == "NetworkPolicy" and rule.policy.group in KUBERNETES_GROUPS:
+    of_gke = (rule.policy.group, rule.policy.kind) == FQDN_POLICY
+    if of_gke or (rule.policy.kind == "NetworkPolicy" and rule.policy.group in KUBERNETES_GROUPS):
+        absent = PORT_PROTOCOLS if of_gke else ("TCP",)
         return tuple(
-            text for entry in _objects(raw.get("ports")) for text in _port_text(entry, absent=("TCP",))
+            text for entry in _objects(raw.get("ports")) for text in _port_text(entry, absent=absent)
         )
     return None
 
@@ -272,7 +275,7 @@ def _port_text(entry: dict[str, Any], *, absent: tuple[str, ...]) -> Iterator[Po
     port, end = entry.get("port"), entry.get("endPort")
     number = whole(port) if isinstance(port, str) and is_digits(port) else port
     protocol = str(entry.get("protocol") or "").upper()
-    for each in absent if protocol in ("", "ANY") else (protocol,):
+    for each in absent if protocol in ("", "ANY", "ALL") else (protocol,):
         yield PortText(
             each,
             number if isinstance(number, int | str) and not isinstance(number, bool) else None,

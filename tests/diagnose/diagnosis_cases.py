@@ -193,6 +193,7 @@ def objects(state):
             "StagedGlobalNetworkPolicy": "projectcalico.org/v3",
             "AdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
             "BaselineAdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
+            "FQDNNetworkPolicy": "networking.gke.io/v1alpha1",
         }[kind]
         body = {k: v for k, v in spec.items() if k not in _META}
         found.append(

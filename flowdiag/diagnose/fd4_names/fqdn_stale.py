@@ -24,24 +24,38 @@ _SAID = ("fqdn-update-timeout", "fqdn-limit", "ipcache-error")
 """Messages of an agent that could not bring a name's addresses into force."""
 
 
+_CILIUM = (
+    "Raise tofqdns-min-ttl and tofqdns-endpoint-max-ip-per-hostname, set "
+    "tofqdns-idle-connection-grace-period, or allow the provider's range; a client that "
+    "keeps addresses longer than their TTL needs mending."
+)
+_GKE = (
+    "Let the pods ask the cluster's own DNS, whose answers alone count, and keep a policy's names within the 50 addresses "
+    "that GKE takes of them, or allow the provider's range; a client that keeps addresses longer than their TTL needs "
+    "mending."
+)
+
+
 class FqdnNotInSet(Rule):
-    """The address belongs to a name that a toFQDNs rule allows, but it is not in the rule's set.
+    """The address belongs to a name that a rule allows (toFQDNs, GKE's FQDNNetworkPolicy), but it is not in the rule's set.
 
     Signature:
         Egress to an outside address; the records or an earlier DNS answer tie it to a name that an
-        isolating policy allows by toFQDNs, and it is refused, often long after the answer's TTL.
+        isolating policy allows, and it is refused, often long after the answer's TTL.
 
     Advice:
         Raise the minimum TTL or `tofqdns-endpoint-max-ip-per-hostname`, set an idle connection grace
-        period, mend clients that cache addresses, or allow the provider's range.
+        period, mend clients that cache addresses, or allow the provider's range.  On GKE only answers of the
+        cluster's own DNS count, and a policy's names may come to 50 addresses.
 
     Guard:
-        A name that no toFQDNs rule covers is simply not allowed.  One address may serve many names, so at
+        A name that no rule covers is simply not allowed.  One address may serve many names, so at
         most likely.
 
     References:
         https://github.com/cilium/cilium/issues/23086
         https://github.com/cilium/cilium/issues/18023
+        https://cloud.google.com/kubernetes-engine/docs/how-to/fqdn-network-policies
     """
 
     code = "FD403"
@@ -84,11 +98,7 @@ class FqdnNotInSet(Rule):
                     f"{agent.text}"
                 ),
                 said=agent.said,
-                advice=(
-                    "Raise tofqdns-min-ttl and tofqdns-endpoint-max-ip-per-hostname, set "
-                    "tofqdns-idle-connection-grace-period, or allow the provider's range; a client that "
-                    "keeps addresses longer than their TTL needs mending."
-                ),
+                advice=_GKE if ref.group != "cilium.io" else _CILIUM,
                 basis=Basis.STATE,
                 most=Confidence.LIKELY,
                 cause_key=f"fqdn:{pattern.text}",

@@ -58,7 +58,7 @@ class NoDnsVisibility(Rule):
             return
         if case.flow.dst.dns_names or case.flow.distinct.dns_names:
             return  # The agent knows the address by name, so it did see lookups.
-        policies = list(allowed_names(case))
+        policies = [one for one in allowed_names(case) if one[0].group == "cilium.io"]
         if not policies or case.end is None or has_dns_rule(case):
             return
         agent = heard(case, *_SAID)

@@ -31,7 +31,7 @@ from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMa
 from flowdiag.policy.selectors import SelectorError, read_selector
 from flowdiag.policy.traffic import NumberedPorts, OneOf
 
-__all__ = ["compile_fqdn_policy", "lookups"]
+__all__ = ["compile_fqdn_policy", "lookups", "read_match"]
 
 _DNS = 53
 _RUN = re.compile(r"\*+")
@@ -98,14 +98,19 @@ def _rule(raw: Any, path: str) -> Rule:
         path=path,
         action=Action.ALLOW,
         peers=tuple(
-            Peer(f".matches[{n}]", (FqdnSelected(_name(each, f"spec.{path}.matches[{n}]")),))
+            Peer(f".matches[{n}]", (FqdnSelected(read_match(each, f"spec.{path}.matches[{n}]")),))
             for n, each in enumerate(matches)
         ),
         traffic=(OneOf(tuple(one for item in items for one in item or ())),) if all(items) and items else (),
     )
 
 
-def _name(raw: Any, path: str) -> NamePattern:
+def read_match(raw: Any, path: str) -> NamePattern:
+    """Read an entry of ``matches``.
+
+    Raises:
+        PolicyError: not exactly one of name and pattern.
+    """
     given = _given(raw, ("name", "pattern"), path)
     if len(given) != 1:
         raise PolicyError(f"{path} is not exactly one of name and pattern")
