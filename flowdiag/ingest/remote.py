@@ -34,6 +34,8 @@ _CREDENTIALS = {
     "gs": "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
 }
+_BROKEN = frozenset({"ClientPayloadError", "HTTPClientError", "ServiceRequestError", "ServiceResponseError"})
+"""What aiohttp (under s3fs and gcsfs), botocore and azure-core raise when a connection ends too soon, or says nothing."""
 _ALIASES = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
 
 T = TypeVar("T")
@@ -95,7 +97,41 @@ def open_raw(path: str, *, listed: int | None = None) -> BinaryIO:
             "read it when it rests",
         )
     # fsspec's own readline takes no limit.
-    return io.BufferedReader(raw, _BUFFER_BYTES)
+    return io.BufferedReader(_Object(raw, path), _BUFFER_BYTES)
+
+
+class _Object(io.RawIOBase):
+    """An object that is read: the libraries' errors of the network are no OSError, and readers know what to do with one."""
+
+    def __init__(self, file: Any, url: str) -> None:
+        self._file = file
+        self._url = url
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any, /) -> int:
+        try:
+            data = self._file.read(len(buffer))
+        except OSError:
+            raise
+        except Exception as error:
+            raise _said(error, self._url) from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def listing(url: str) -> list[RemoteObject]:
@@ -181,6 +217,8 @@ def _said(error: Exception, url: str) -> RemoteError:
         return RemoteError(
             "unreadable", f"the store cannot be reached ({text}); check the network and its address"
         )
+    if names & _BROKEN:
+        return RemoteError("unreadable", f"the connection to the store broke ({text}); read it again")
     if isinstance(error, OSError) and error.errno == errno.EBUSY:
         return RemoteError(
             "unreadable",
@@ -194,4 +232,6 @@ def why_cut(error: Exception) -> str:
     # s3fs asks for the version that it opened: "[Errno 16] The remote file corresponding to filename ... and Etag ... no longer exists."
     if isinstance(error, OSError) and error.errno == errno.EBUSY and "Etag" in str(error):
         return "the object was written anew meanwhile"
+    if isinstance(error, RemoteError):
+        return error.strerror or str(error)
     return str(error)

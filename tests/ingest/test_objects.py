@@ -4,6 +4,7 @@ import json
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
 from flowdiag.analysis import analyze
 from tests.ingest.test_among import bare, lines_of
@@ -54,3 +55,36 @@ def test_an_object_is_looked_into_as_a_file_is(tmp_path, name):
         (one.path.rpartition("/")[2], one.parser, one.records) for one in here.inputs
     ]
     assert {one.code for one in there.problems} == {one.code for one in here.problems}
+
+
+class ClientPayloadError(Exception):
+    """As aiohttp's, which s3fs and gcsfs pass on: it is no OSError."""
+
+
+@pytest.mark.parametrize("read", [0, 1 << 19])
+def test_a_connection_that_breaks_costs_what_was_not_read(tmp_path, monkeypatch, read):
+    """The other objects, and what came before, are read; it ended the command as an error of its own."""
+    store = fsspec.filesystem("memory")
+    place = f"/{tmp_path.name}"
+    store.pipe(f"{place}/broken.log", bare(FLOWS).encode() * (1_000_000 // len(bare(FLOWS))))
+    store.pipe(f"{place}/whole.log", bare(FLOWS).encode())
+    whole = MemoryFile.read
+
+    def breaking(file, size=-1):
+        if file.path.endswith("broken.log") and file.tell() >= read:
+            raise ClientPayloadError("Response payload is not completed")
+        return whole(file, size)
+
+    monkeypatch.setattr(MemoryFile, "read", breaking)
+    try:
+        report = analyze([f"memory:/{place}"])
+    finally:
+        store.rm(place, recursive=True)
+
+    assert not report.complete
+    assert report.totals.records > len(FLOWS) if read else report.totals.records == len(FLOWS)
+    assert [
+        one.input.rpartition("/")[2]
+        for one in report.warnings
+        if one.input and "the connection to the store broke (Response payload" in one.message
+    ] == ["broken.log"]
