@@ -201,10 +201,10 @@ def test_the_pruned_search_finds_what_the_exhaustive_one_does(dialect, data, mad
 @settings(max_examples=10, deadline=None, phases=SEARCH)
 @given(st.data(), kubernetes.PODS, st.sampled_from(IpBlockPods))
 def test_what_is_looked_up_decides_as_what_is_asked_one_by_one(dialect, data, made, ip_block_pods):
-    """Verdicts, isolating policies, nearest rules and doubts are the same."""
+    """Verdicts, isolating policies, nearest rules and doubts are the same, whether rules or their peers are looked up."""
     build, policies = WRITTEN[dialect]
     state = build(made, data.draw(policies))
-    plain, quick = (compiled(state, dialect, ip_block_pods) for _ in range(2))
+    plain, quick, listed = (compiled(state, dialect, ip_block_pods) for _ in range(3))
     ends = ends_of(state)
     inside = {id(end): plain.facts(end, end)[0].kind not in OUTSIDE for end in ends}
     for src, dst in product(ends, ends):
@@ -213,6 +213,9 @@ def test_what_is_looked_up_decides_as_what_is_asked_one_by_one(dialect, data, ma
             slow = plain.evaluate(*asked)
             with looking_up():
                 fast = quick.evaluate(*asked)
+            assert fast == slow
+            with patch.object(peer_answers, "_MANY", 0):
+                fast = listed.evaluate(*asked)
             assert fast == slow
 
 
