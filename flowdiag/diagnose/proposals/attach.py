@@ -30,7 +30,7 @@ _MOST = 32
 """Problems of a run that get a proposal, largest first; a reader acts on a few, and each is proved."""
 
 _MOST_BESIDE = 192
-"""Kinds of connections of all these problems that are mended beside the first of each."""
+"""Kinds of connections of all these problems that are mended beside the first of each, or tried in its place."""
 
 _MOST_INSTEAD = 8
 """Other connections of a problem that are tried where its first cannot be mended."""
@@ -97,7 +97,8 @@ def attach(
                 proposal, lead = cluster.proposal(own), own
             if proposal is None:
                 # What no rule can open, such as a node under Cilium, keeps nothing from the problem's other connections.
-                proposal, lead = cluster.instead(own, rest)
+                proposal, lead, tried = cluster.instead(own, rest, min(_MOST_INSTEAD, left))
+                left -= tried
                 rest = [case for case in (own[0], *rest) if case is not lead[0]]
             narrow = own[1].code in _NO_MISTAKE
             most = min(MOST, left)
@@ -161,15 +162,16 @@ class _Cluster(Struct, frozen=True):
         )
 
     def instead(
-        self, one: tuple[Case, Finding], rest: Sequence[Case]
-    ) -> tuple[Proposal | None, tuple[Case, Finding]]:
-        """Propose what mends another connection of a problem, and say which, where the first cannot be mended."""
+        self, one: tuple[Case, Finding], rest: Sequence[Case], most: int
+    ) -> tuple[Proposal | None, tuple[Case, Finding], int]:
+        """Propose what mends another connection of a problem where the first cannot be mended; say which, and how many were tried."""
         kinds = {kind_of(case): case for case in rest if kind_of(case) != kind_of(one[0])}
-        for case in list(kinds.values())[:_MOST_INSTEAD]:
+        few = list(kinds.values())[:most]
+        for tried, case in enumerate(few, 1):
             found = self.proposal((case, one[1]))
             if found is not None:
-                return found, (case, one[1])
-        return None, one
+                return found, (case, one[1]), tried
+        return None, one, len(few)
 
     def for_every(
         self,
