@@ -65,7 +65,15 @@ from flowdiag.parserkit.line_form import (
     Record,
 )
 from flowdiag.parserkit.line_forms import fold_forms
-from flowdiag.parserkit.lines import LinesOf, count_lines, cut_lines, decode, iter_lines, unfinished_line
+from flowdiag.parserkit.lines import (
+    LinesOf,
+    count_lines,
+    cut_lines,
+    decode,
+    finished,
+    iter_lines,
+    unfinished_line,
+)
 from flowdiag.parserkit.native import native
 from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protocol_name
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
@@ -136,6 +144,7 @@ __all__ = [
     "count_lines",
     "cut_lines",
     "decode",
+    "finished",
     "flag_bits",
     "fold_forms",
     "fold_quiet",

@@ -14,7 +14,7 @@ from operator import itemgetter
 from msgspec import Struct
 
 from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, Brief, Reading, Record
-from flowdiag.parserkit.lines import count_lines
+from flowdiag.parserkit.lines import count_lines, finished
 
 __all__ = ["BriefMemory", "Rows", "count_briefly"]
 
@@ -61,7 +61,7 @@ def count_briefly(
     """
     found: list[tuple[bytes, ...]] = []
     if data.isascii() and b"\x1b" not in data:
-        found = brief.pattern.findall(data)
+        found = brief.pattern.findall(finished(data))
     # Every match holds a newline.  If there are as many matches as newlines, each match is exactly one line.
     if not found or len(found) != count_lines(data):
         return None

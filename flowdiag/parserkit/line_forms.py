@@ -23,7 +23,7 @@ from flowdiag.parserkit.brief_lines import count_briefly
 from flowdiag.parserkit.known_lines import PLAIN, Memory
 from flowdiag.parserkit.line_form import CLIENTS, LAST_PORT, NOTHING, Brief, Counted, LineForm, Record
 from flowdiag.parserkit.line_reading import BETWEEN, INFERRED, MARKS, NO_TIME, LineReading, rank_of
-from flowdiag.parserkit.lines import count_lines
+from flowdiag.parserkit.lines import count_lines, finished
 from flowdiag.parserkit.native import native
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import SCALES, fractions
@@ -264,7 +264,7 @@ class _Folding(LineReading):
 
         Where `LineForm.quick` cut it, the pattern that may still find a record in one of those other lines comes with it.
         """
-        form = self.form
+        form, data = self.form, finished(data)
         if form.quick is not None and data.isascii() and b"\x1b" not in data:
             found = form.quick.findall(data)
             # If the mark is a newline, every match holds at least one.  As many matches as marks means exactly one in

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MAX_LINE_BYTES", "LinesOf", "count_lines", "cut_lines", "decode", "iter_lines", "unfinished_line"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "LinesOf",
+    "count_lines",
+    "cut_lines",
+    "decode",
+    "finished",
+    "iter_lines",
+    "unfinished_line",
+]
 
 MAX_LINE_BYTES = 1 << 20
 """Longer lines are cut off at the reader, with a warning."""
@@ -106,6 +115,11 @@ def count_lines(data: bytes) -> int:
     """How many newlines there are."""
     compiled = native()
     return data.count(b"\n") if compiled is None else compiled.newlines(data, 0, len(data))
+
+
+def finished(data: bytes) -> bytes:
+    """Give the lines that end, for a pattern that takes them to their ends: of the last one it would look for it from each byte."""
+    return data if data.endswith(b"\n") else data[: data.rfind(b"\n") + 1]
 
 
 def iter_lines(block: Block) -> Iterator[tuple[int, bytes]]:

@@ -77,7 +77,9 @@ def fold_quiet(parser: Parser, block: Block, context: ParseContext, sink: FlowSi
         # line.
         if len(found) == count_lines(data) and reading.all_at_once(found, data):
             return
-    reading.one_by_one(form.pattern.findall(data), whole=whole)
+    # The pattern looks for a line's end from each byte of one that has none.
+    others = form.pattern.findall(data if whole else data + b"\n")
+    reading.one_by_one(others if whole else others[:-1], whole=whole)
 
 
 class _Reading:

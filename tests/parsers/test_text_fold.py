@@ -1143,6 +1143,17 @@ def test_folding_is_reading_and_adding(parser, lines, data):
     assert said(folded) == said(added)
 
 
+@pytest.mark.usefixtures("never_endless")
+@pytest.mark.parametrize("parser", [parser for parser, _ in FORMS], ids=lambda one: one.name)
+def test_a_long_last_line_without_an_end_is_read_once(parser):
+    """Its end is not looked for from each of its bytes, and what stands before it is counted."""
+    text = "\n".join([*busy(parser, 1), "a" * 200_000])
+    block = Block(data=text.encode(), first_line=1, last=True)
+    folded, added = both(parser, [block], ParseContext(input="in", year=2026))
+
+    assert said(folded) == said(added)
+
+
 @pytest.mark.parametrize(
     ("parser", "lines"),
     [(parser, lines) for parser, lines in [*FORMS, (AwsVpcFlow(), vpc_lines)] if is_skimmed(parser)],

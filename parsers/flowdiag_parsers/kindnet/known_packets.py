@@ -24,6 +24,7 @@ from flowdiag.parserkit import (
     Reading,
     Record,
     count_lines,
+    finished,
 )
 
 __all__ = ["FORM", "MOST_HELD", "Joining", "PacketMemory", "Stream", "is_one_stream", "words_of"]
@@ -165,7 +166,7 @@ class Joining:
         """See `flowdiag.parserkit.LineForm.whole`."""
         if _LOOKED_AT not in data:
             return False
-        found = WHOLE.findall(data)
+        found = WHOLE.findall(finished(data))
         if len(found) * 2 > count_lines(data):
             # Over half of the matches would be single lines: packets are interleaved nearly everywhere, and line by
             # line is faster.

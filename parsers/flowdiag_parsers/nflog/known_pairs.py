@@ -12,6 +12,7 @@ from flowdiag.parserkit import (
     Reading,
     Record,
     count_lines,
+    finished,
 )
 from flowdiag_parsers.nflog.packet_line import PAIR, packet_key
 from flowdiag_parsers.nflog.waiting import BETWEEN, DROP, VERDICT, WAIT, Known, State, ready, taken
@@ -69,7 +70,7 @@ class Taking:
 
     def whole(self, data: bytes, reading: Reading) -> bool:
         """See `LineForm.whole`: pairs of lines that settle each other at once."""
-        found = PAIR.findall(data)
+        found = PAIR.findall(finished(data))
         if len(found) * 4 > count_lines(data) * 3:
             # Less than half of the lines stand in pairs: line by line is faster.
             return False

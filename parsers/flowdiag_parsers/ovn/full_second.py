@@ -90,8 +90,10 @@ class Counting:
         columns = reading.block.envelope
         if (columns is not None and columns.node is not None) or not data.isascii() or b"\x1b" in data:
             return False
+        if not data.endswith(b"\n"):
+            return False
         found = self._quick.findall(data)
-        if len(found) != count_lines(data) or not data.endswith(b"\n"):
+        if len(found) != count_lines(data):
             return False
         seconds, node = self._seconds, self._node
         if self._fill_none(list(map(_STAMP, found)), node):
