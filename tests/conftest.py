@@ -69,7 +69,7 @@ def parquet() -> Any:
 
 @pytest.fixture
 def never_endless() -> Iterator[Callable[[float], None]]:
-    """Break off what takes half a minute of processor time; with an argument, so many seconds.
+    """Break off what takes 20 s of processor time; with an argument, so many seconds.
 
     For texts of which what goes wrong makes hours: what takes milliseconds otherwise is not measured by it.
     """
@@ -78,7 +78,7 @@ def never_endless() -> Iterator[Callable[[float], None]]:
         raise TimeoutError("this does not come to an end")
 
     before = signal.signal(signal.SIGVTALRM, give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 30)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 20)
     yield lambda seconds: signal.setitimer(signal.ITIMER_VIRTUAL, seconds) and None
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     signal.signal(signal.SIGVTALRM, before)

@@ -58,6 +58,18 @@ def _repetitions(tree):
             yield from _repetitions(child)
 
 
+def _alternatives(tree):
+    """What a repetition can repeat: its alternatives, where it is nothing but these."""
+    while len(tree) == 1:
+        ((op, value),) = tree
+        if op is ops.BRANCH:
+            return list(value[1])
+        if op is not ops.SUBPATTERN:
+            break
+        tree = value[-1]
+    return [tree]
+
+
 def _one_of(value, chance):
     """A character of a class."""
     one = re.compile(
@@ -106,9 +118,9 @@ def _nearly(pattern):
     chance = Random(repr(pattern.pattern))  # noqa: S311 - test data
     tree = _parsed(pattern)
     for pumped in _repetitions(tree):
-        for _ in range(3):
+        for alternative in _alternatives(pumped[-1]) * 2:
             text = _text(tree, chance, pumped)
-            again = _text(pumped[-1], chance) * _LONG
+            again = _text(alternative, chance) * _LONG
             at = text.find(again[:4]) if again else -1
             for each in (f"{text[:-1]}\0", f"{text[: 2 * _LONG]}\0", f"{text[: max(at, 0)]}{again}\0"):
                 yield each.encode("latin-1", "replace") if isinstance(pattern.pattern, bytes) else each

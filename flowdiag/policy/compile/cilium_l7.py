@@ -28,12 +28,15 @@ __all__ = ["PORT_FIELDS", "OtherRequests", "Redirect", "read_l7"]
 
 _MAX_TEXT = 1024
 _MAX_REPEATS = 2
+_MAX_WAYS = 64
 _REDACTED = "HUBBLE_REDACTED"
 
-# An expression that cannot take long: no group is repeated, and few parts are.  "/public/.*", "GET|HEAD"
+# An expression that cannot take long: no group is repeated, few parts are, and few are optional or have alternatives.
+# "/public/.*", "GET|HEAD"
 _ATOM = r"(?:\\[.\-/\\dws]|\[[\w\-./ ^]{1,64}\]|[\w\-./:@%&=,~ ^$|])"
-_TAME = re.compile(rf"(?:\.[*+?]|{_ATOM}[*+?]?|\((?:\?:)?|\)(?![*+?{{]))*")
+_TAME = re.compile(rf"(?:{_ATOM}[*+?]?|\((?:\?:)?|\)(?![*+?{{]))*+")
 _REPEATS = re.compile(r"(?<!\\)[*+]")
+_PARTS = re.compile(r"\\.|\[[^\]]*\]|\(\?:|[()|?]")
 
 
 class HttpRule(Struct, frozen=True):
@@ -85,12 +88,29 @@ def _regex(field: str, pattern: str, value: str | None) -> Check:
         return unknown(f"the request's {field} is not recorded")
     if len(value) > _MAX_TEXT or len(pattern) > _MAX_TEXT or not _TAME.fullmatch(pattern):
         return unknown(f"the expression for {field} is not evaluated")
-    if len(_REPEATS.findall(pattern)) > _MAX_REPEATS:
+    if len(_REPEATS.findall(pattern)) > _MAX_REPEATS or _ways(pattern) > _MAX_WAYS:
         return unknown(f"the expression for {field} is not evaluated")
     try:
         return MATCH if re.fullmatch(pattern, value) else miss()
     except re.error:
         return unknown(f"the expression for {field} is not one")
+
+
+def _ways(pattern: str) -> int:
+    """How many ways there are at most to choose among an expression's alternatives, and to take or leave its optional parts."""
+    ways, bars = 1, [0]
+    for part in _PARTS.findall(pattern):
+        if part in ("(", "(?:"):
+            bars.append(0)
+        elif part == "|":
+            bars[-1] += 1
+        elif part == "?":
+            ways *= 2
+        elif part == ")" and len(bars) > 1:
+            ways *= bars.pop() + 1
+    for left in bars:
+        ways *= left + 1
+    return ways
 
 
 class Redirect(Struct, frozen=True):
