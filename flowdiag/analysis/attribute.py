@@ -17,7 +17,7 @@ from flowdiag.analysis.replay import changes_of, replay, replay_undated
 from flowdiag.analysis.select import selected_verdict
 from flowdiag.analysis.state import State
 from flowdiag.analysis.written_later import WrittenLater
-from flowdiag.diagnose import Case, Context, leading
+from flowdiag.diagnose import Case, Context, leading_finding
 from flowdiag.diagnose.fd6_state.stale_record import STALE, STALE_MEANING
 from flowdiag.diagnose.isolated_later import (
     asks_for_isolation,
@@ -105,7 +105,7 @@ def attribute(
             unattributed.append(part)
             continue
         case = Case(context, part, decision, at)
-        finding = leading(case)
+        finding = leading_finding(case)
         if finding is not None:
             now = as_now(case)
             if state is not None and (changed or now is not case or _before(at, moments.of_policies)):

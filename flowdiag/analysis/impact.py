@@ -64,7 +64,7 @@ def impact(flows: Iterable[Flow], old: Side, new: Side, concerned: Callable[[Flo
         flows: observed flows, with ends of the old side.
         old: the state as it is.
         new: the state with the change.
-        concerned: whether the two may answer differently of a flow (`flowdiag.analysis.touched.concerns`).
+        concerned: whether the two may answer differently of a flow (`flowdiag.analysis.affected.concerns`).
     """
     changed = changed_policies(old.snapshot, new.snapshot)
     judged = [_judge(flow, old, new if concerned(flow) else None, changed) for flow in flows]

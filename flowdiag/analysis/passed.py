@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from flowdiag.analysis.moments import Moments
 from flowdiag.analysis.replay import cut
 from flowdiag.analysis.state import State
-from flowdiag.diagnose import Case, Context, leading
+from flowdiag.diagnose import Case, Context, leading_finding
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import PASSED, Direction
 from flowdiag.model.flow import Flow
@@ -87,7 +87,7 @@ def against_policies(flows: Iterable[Flow], state: State, context: Context) -> I
             if side is None:
                 continue
             told = replace(part, direction=side)
-            finding = leading(Case(context, told, decision, at))
+            finding = leading_finding(Case(context, told, decision, at))
             if finding is not None:
                 yield Refusal(told, finding)
 

@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.analysis.beside import Beside
 from flowdiag.analysis.options import Selection
+from flowdiag.analysis.related import RelatedFlows
 from flowdiag.analysis.select import (
     may_be_selected,
     selected_buckets,
@@ -75,7 +75,7 @@ def sort_flows(
         other = distinct.cause in NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
     names = view.names()
-    beside = Beside(chain(refused, logged), view.peers, names, resolver)
+    beside = RelatedFlows(chain(refused, logged), view.peers, names, resolver)
     allowed: list[Flow] = []
     verdicts = [one for one in PASSED if selected_verdict(selection, one)]
     if all_allowed or _by_ends(selection) or selection.to_port is not None:
@@ -146,7 +146,7 @@ def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[D
             yield distinct
 
 
-def _first(beside: Beside) -> Wanted:
+def _first(beside: RelatedFlows) -> Wanted:
     """The flows of one pair of ends, of which a refused flow has one."""
 
     def are_they(srcs: Ints, dsts: Ints) -> Mask:

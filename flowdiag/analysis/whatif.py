@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from msgspec import Struct, structs
 
+from flowdiag.analysis.affected import affected_workloads, concerns
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.impact import impact
 from flowdiag.analysis.objects import HOW_TO_TAKE, read_state, some_objects
@@ -15,7 +16,6 @@ from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stag
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.sorting import sort_flows
-from flowdiag.analysis.touched import concerns, touched_workloads
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest
@@ -122,7 +122,7 @@ def whatif(
     if any(audits_only(one.snapshot, dialect) for one in sides):
         said.append(AS_ENFORCED)
     tell("comparing what they let pass")
-    touched = touched_workloads(sides[0], sides[1], host_pods)
+    touched = affected_workloads(sides[0], sides[1], host_pods)
     changes = compare(
         (old, sides[0].policies), (new, sides[1].policies), touched=touched, host_pods=host_pods
     )

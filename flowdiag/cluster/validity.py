@@ -13,7 +13,7 @@ from typing import Any
 
 from flowdiag.cluster.addresses import parse_network
 from flowdiag.cluster.meta import as_int, as_list, as_map, as_text
-from flowdiag.cluster.sound import is_plainly_sound
+from flowdiag.cluster.quick_validity import is_plainly_valid
 from flowdiag.model.event import PORT_PROTOCOLS
 
 __all__ = ["policy_problems"]
@@ -38,7 +38,7 @@ def policy_problems(group: str, kind: str, spec: Any) -> tuple[str, ...]:
 
 def _all(group: str, kind: str, spec: dict[str, Any]) -> Iterator[str]:
     of_kubernetes = kind == "NetworkPolicy" and group == "networking.k8s.io"
-    if of_kubernetes and is_plainly_sound(spec):
+    if of_kubernetes and is_plainly_valid(spec):
         return
     if _may_err(spec):
         yield from _selectors(spec, "", 0)

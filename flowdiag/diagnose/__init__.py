@@ -7,9 +7,19 @@ knows as a whole.  The nearest missed rules come from `flowdiag.policy`; nothing
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.engine import diagnose, leading
+from flowdiag.diagnose.engine import diagnose, leading_finding
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.registry import broken_rules, rules
 from flowdiag.diagnose.rule import Rule, sections
 
-__all__ = ["Case", "Context", "Needs", "Rule", "broken_rules", "diagnose", "leading", "rules", "sections"]
+__all__ = [
+    "Case",
+    "Context",
+    "Needs",
+    "Rule",
+    "broken_rules",
+    "diagnose",
+    "leading_finding",
+    "rules",
+    "sections",
+]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.first_sight import METADATA, PROBES_OF_AMBIENT, api_client, is_scraper
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.signs import Sign
 from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind
 from flowdiag.model.event import Peer
@@ -32,7 +32,7 @@ OF_ENFORCER = Sign.BY_HOST
 OF_PEER = Sign.POD_PEER | Sign.HOST_PEER | Sign.OWN_POD | Sign.NODE_PEER
 
 
-@once
+@cached_per_run
 def signs_of(context: Context, end: Endpoint) -> int:
     """Signs of an end, whichever part it has; flows share their ends."""
     found = Sign.PROXY if context.is_proxy(end) else 0
@@ -59,7 +59,7 @@ def signs_of(context: Context, end: Endpoint) -> int:
     return found
 
 
-@once
+@cached_per_run
 def recorded_signs(context: Context, peer: Peer) -> int:
     """Signs of an end as the record has it."""
     del context

@@ -16,7 +16,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import NearestRule
 
-__all__ = ["diagnose", "leading"]
+__all__ = ["diagnose", "leading_finding"]
 
 _NOT_NEAREST = 1_000_000
 
@@ -45,7 +45,7 @@ def diagnose(case: Case, catalogue: Iterable[Rule] | None = None) -> tuple[Findi
     return tuple(_qualified(case, finding, asked) for finding in found)
 
 
-def leading(case: Case) -> Finding | None:
+def leading_finding(case: Case) -> Finding | None:
     """Give only the first of `diagnose`'s findings, which costs a fraction of giving all."""
     asked = _able(case.has, case.passed, case.signs)
     for alike in asked.finding:

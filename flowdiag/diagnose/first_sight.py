@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Pod
 
@@ -34,7 +34,7 @@ def is_scraper(end: Endpoint) -> bool:
     return any(name.startswith(_SCRAPERS) for name in names if name)
 
 
-@once
+@cached_per_run
 def api_client(context: Context, end: Endpoint) -> bool | None:
     """Whether the end is the API server: surely, perhaps (a node), or not (``None``)."""
     if end.entity == "kube-apiserver" or (end.ip is not None and end.ip in context.api_addresses):

@@ -7,8 +7,8 @@ from bisect import bisect_right
 
 from flowdiag.cluster.addresses import parse_network
 from flowdiag.cluster.second_networks import other_addresses
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Node, Service
 
@@ -24,7 +24,7 @@ _Range = tuple[int, int, int, str]
 _KEY, _SERVICES, _RANGES = "second networks", "services by address", "nodes by pod range"
 
 
-@once
+@cached_per_run
 def second_network(context: Context, end: Endpoint) -> str | None:
     """Say whose address on a network beside the pods' own an outside end has; ``None`` where it is nobody's known."""
     if end.kind is not EndpointKind.EXTERNAL or end.ip is None:
@@ -40,7 +40,7 @@ def second_network(context: Context, end: Endpoint) -> str | None:
     return known.get(end.ip)
 
 
-@once
+@cached_per_run
 def own_service(context: Context, end: Endpoint) -> Service | None:
     """The Service whose cluster address an outside end has."""
     if end.kind is not EndpointKind.EXTERNAL or end.ip is None:
@@ -54,7 +54,7 @@ def own_service(context: Context, end: Endpoint) -> Service | None:
     return None if found is None or (found.namespace, found.name) == _API_SERVER else found
 
 
-@once
+@cached_per_run
 def range_owner(context: Context, end: Endpoint) -> Node | None:
     """The node that would give an outside end's address to a pod, where the state has no pod with it."""
     if end.kind is not EndpointKind.EXTERNAL or end.ip is None or context.pods_at(end.ip):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import ManagedWrite
 from flowdiag.model.time import NS, moment_text
@@ -65,13 +65,13 @@ def as_now(case: Case) -> Case:
     return Case(case.context, replace(flow, src=src, dst=dst), case.decision, case.at)
 
 
-@once
+@cached_per_run
 def _without_identity(context: Context, end: Endpoint) -> Endpoint:
     del context
     return replace(end, identity=None, identity_labels=None)
 
 
-@once
+@cached_per_run
 def _writes(context: Context, end: Endpoint) -> tuple[tuple[str, int], ...]:
     """When labels of the pod and of the namespace were last written, where no log tells what they were before."""
     pod = end.pod

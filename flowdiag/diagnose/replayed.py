@@ -6,8 +6,8 @@ import re
 
 from msgspec import Struct
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.signs import MISSING, Sign
 from flowdiag.model.policy import CALICO_GROUPS, Condition, DecidedBy, EndDecision, NearestRule, PolicyRef
 
@@ -66,7 +66,7 @@ def misses_socket(rule: NearestRule) -> bool:
     return not rule.unknown and {miss.condition for miss in rule.misses} == {Condition.IP, Condition.PORT}
 
 
-@once
+@cached_per_run
 def answer_of(context: Context, end: EndDecision) -> Answer:
     """`Answer`, worked out once a run."""
     del context

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import (
@@ -58,7 +58,7 @@ def end_text(end: Endpoint) -> str:
     return end.ip or end.cidr or end.name or "an unknown end"
 
 
-@once
+@cached_per_run
 def known_end_text(context: Context, end: Endpoint) -> str:
     """`end_text`, written once a run."""
     del context
@@ -132,7 +132,7 @@ def isolating_text(case: Case) -> str:
     return _isolating_text(case.context, case.end, case.direction) if case.end is not None else ""
 
 
-@once
+@cached_per_run
 def _isolating_text(context: Context, end: EndDecision, direction: Direction | None) -> str:
     """The oldest first, and of one age those without a rule: an allow policy isolates as well, and found the end closed."""
 

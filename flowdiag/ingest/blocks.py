@@ -14,7 +14,7 @@ from flowdiag.ingest.envelopes import Peeler, Rows, is_document, keeps_nuls, lon
 from flowdiag.ingest.lines import READ_BYTES, Run, count_newlines, runs
 from flowdiag.ingest.newest_first import in_time
 from flowdiag.ingest.nuls import MARK, without_marks, without_nuls
-from flowdiag.ingest.own_reading import own_reading_of
+from flowdiag.ingest.parser_reading import parser_reading_of
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -64,7 +64,7 @@ def blocks(
 
     A damaged stream gives what came before the damage.
     """
-    own = None if idle is None or sink is None else own_reading_of(part, parser, sink, idle)
+    own = None if idle is None or sink is None else parser_reading_of(part, parser, sink, idle)
     stream = None
     if own is not None:
         stream = own.stream

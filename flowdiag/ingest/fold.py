@@ -13,7 +13,7 @@ from flowdiag.ingest.ahead import Idle
 from flowdiag.ingest.among import Owners
 from flowdiag.ingest.blocks import blocks
 from flowdiag.ingest.cut_objects import cut_objects
-from flowdiag.ingest.own_reading import may_read_itself
+from flowdiag.ingest.parser_reading import parser_may_read
 from flowdiag.ingest.parts import Part
 from flowdiag.ingest.plugins import parser_named
 from flowdiag.ingest.problems import InputProblem
@@ -141,7 +141,7 @@ class _Reading:
 
     def let_it_read(self, tally: Tally) -> None:
         """Have the parser read the part itself if it can, for `tally`."""
-        if may_read_itself(self._part, self.parser):
+        if parser_may_read(self._part, self.parser):
             self.sink = lambda: tally.sink(self.parser.name, self.context.input)
 
     def blocks(self) -> Iterator[Block]:

@@ -23,7 +23,7 @@ from flowdiag.policy.epochs import Epochs
 from flowdiag.policy.explain import explained
 from flowdiag.policy.facts import OUTSIDE, Facts
 from flowdiag.policy.index import Plan, in_order
-from flowdiag.policy.looks import Looks
+from flowdiag.policy.keys_read import KeysRead
 from flowdiag.policy.model import Policy, Tier, Traffic
 from flowdiag.policy.nearest import holds_address, named
 from flowdiag.policy.register import Register
@@ -81,7 +81,7 @@ class EndPolicies:
             dataplane,
             unread,
         )
-        self.looks: Looks = base.looks if base is not None else Looks()
+        self.looks: KeysRead = base.looks if base is not None else KeysRead()
         every = [policy for tier in tiers for policy in tier.policies]
         keys = self.looks.of(every)
         self.ends: EndsBook = (

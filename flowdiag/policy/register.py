@@ -19,7 +19,7 @@ __all__ = ["Register"]
 
 
 class Register:
-    """Looks policies up in a set's tiers.
+    """KeysRead policies up in a set's tiers.
 
     Args:
         snapshot: whose pods.

@@ -407,7 +407,7 @@ def test_what_is_not_asked_does_not_change(tmp_path, change, dialect):
     paths = [str(tmp_path / "flows.jsonl")]
     short = whatif(revision, state=state, paths=paths).result
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flowdiag.analysis.whatif.touched_workloads", lambda *_: None)
+        patch.setattr("flowdiag.analysis.whatif.affected_workloads", lambda *_: None)
         whole = whatif(revision, state=state, paths=paths).result
 
     assert whole == short

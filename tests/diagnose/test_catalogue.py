@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from diagnosis_cases import build_case, load_cases
 
-from flowdiag.diagnose import broken_rules, diagnose, leading, rules, sections
+from flowdiag.diagnose import broken_rules, diagnose, leading_finding, rules, sections
 from flowdiag.diagnose.rule import SECTIONS
 
 CASES = load_cases()
@@ -128,4 +128,4 @@ def test_the_leading_finding_is_the_first_of_all(code, name, spec):
     case = build_case(spec)
     found = diagnose(case)
 
-    assert leading(case) == (found[0] if found else None), (code, name)
+    assert leading_finding(case) == (found[0] if found else None), (code, name)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -208,7 +208,7 @@ class _Missed(Struct, frozen=True):
     limits: tuple[str, ...]
 
 
-@once
+@cached_per_run
 def _missed(context: Context, end: EndDecision) -> _Missed:
     del context
     if not end.nearest:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -84,7 +84,7 @@ class IdentityLabel(Rule):
             return
 
 
-@once
+@cached_per_run
 def _left_out(context: Context, end: Endpoint) -> frozenset[tuple[str, str]]:
     """Labels of a pod that its identity does not hold; none where the record has no labels of Kubernetes."""
     del context

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import rule_at
@@ -91,7 +91,7 @@ class OtherCluster(Rule):
         )
 
 
-@once
+@cached_per_run
 def _cluster(context: Context, end: Endpoint) -> str | None:
     del context
     for key, value in end.identity_labels or ():

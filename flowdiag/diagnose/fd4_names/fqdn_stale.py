@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fqdn import allowed_names
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -89,7 +89,7 @@ class FqdnNotInSet(Rule):
             ]
             stale = bool(ages) and min(ages) > 0
             when = f" The last answer's TTL had run out {min(ages):.0f} s before." if stale else ""
-            agent = heard(case, *_SAID)
+            agent = agent_messages(case, *_SAID)
             yield self.finding(
                 case,
                 summary=(

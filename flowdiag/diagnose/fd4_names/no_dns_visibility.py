@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fqdn import allowed_names, has_dns_rule
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -61,7 +61,7 @@ class NoDnsVisibility(Rule):
         policies = [one for one in allowed_names(case) if one[0].group == "cilium.io"]
         if not policies or case.end is None or has_dns_rule(case):
             return
-        agent = heard(case, *_SAID)
+        agent = agent_messages(case, *_SAID)
         yield self.finding(
             case,
             summary=(

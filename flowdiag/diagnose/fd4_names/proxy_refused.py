@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
@@ -54,7 +54,7 @@ class DnsProxyRefused(Rule):
         search = query.endswith(_SEARCH_SUFFIXES)
         what = f"the name {query}" if query else "a name"
         more = " It is a search-domain expansion, after which musl gives up." if search else ""
-        agent = heard(case, "dns-proxy-refused", "dns-proxy-timeout", before_s=60)
+        agent = agent_messages(case, "dns-proxy-refused", "dns-proxy-timeout", before_s=60)
         yield self.finding(
             case,
             summary=(

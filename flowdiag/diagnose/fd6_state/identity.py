@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from flowdiag.diagnose.agent_messages import agent_messages
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.early import nameless
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.inside import own_service, range_owner, second_network
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.once import once
 from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -84,7 +84,7 @@ class WrongIdentity(Rule):
             if most is not Confidence.DERIVED and written_since(case, end):
                 continue
             name = f"{pod.namespace}/{pod.name}"
-            agent = heard(case, *_SAID)
+            agent = agent_messages(case, *_SAID)
             yield self.finding(
                 case,
                 title="{source} was taken for somebody else when it called {destination}"
@@ -167,7 +167,7 @@ class WrongIdentity(Rule):
         )
 
 
-@once
+@cached_per_run
 def _mistaken_pod(context: Context, end: Endpoint, peer: Peer) -> tuple[Pod, str, Confidence] | None:
     """The one pod that has the end's address now, for whom the record has it, and how sure that is at most."""
     # A number alone is resolved through CiliumIdentity and CiliumEndpoint objects.

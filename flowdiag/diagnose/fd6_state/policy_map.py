@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -72,7 +72,7 @@ class PolicyMapFull(Rule):
         placed = [signal for signal in found if signal.node is not None]
         at = min(signal.at for signal in placed or found)
         whose = f"The agent on {node}" if placed else "An agent, whose log does not tell of which node it is,"
-        agent = heard(case, *_SIGNALS, before_s=_BEFORE_S, after_s=_AFTER_S)
+        agent = agent_messages(case, *_SIGNALS, before_s=_BEFORE_S, after_s=_AFTER_S)
         yield self.finding(
             case,
             summary=(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.replies import EPHEMERAL_FROM
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -84,7 +84,7 @@ class ReplyAsNew(Rule):
                 return
 
     def _finding(self, case: Case, summary: str, *, sure: bool) -> Finding:
-        agent = heard(case, *_SAID, before_s=3600)
+        agent = agent_messages(case, *_SAID, before_s=3600)
         return self.finding(
             case,
             summary=summary + agent.text,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.cluster.passing import got_past
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.early import OVER_S, YOUNG_S, nameless, young
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, seconds
@@ -77,7 +77,7 @@ class StartUpWindow(Rule):
             for flow in case.context.allowed_alike(case.flow)
         )
         after = " and was allowed later" if again else ""
-        agent = heard(case, *_SAID, before_s=YOUNG_S, after_s=OVER_S)
+        agent = agent_messages(case, *_SAID, before_s=YOUNG_S, after_s=OVER_S)
         yield self.finding(
             case,
             summary=(

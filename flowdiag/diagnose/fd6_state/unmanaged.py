@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.end_signs import UNMANAGED_IDENTITY
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
@@ -53,7 +53,7 @@ class UnmanagedPod(Rule):
         for peer, end in pairs:
             if peer.entity != "unmanaged" and peer.identity != UNMANAGED_IDENTITY:
                 continue
-            agent = heard(case, *_SAID, before_s=_BEFORE_S)
+            agent = agent_messages(case, *_SAID, before_s=_BEFORE_S)
             yield self.finding(
                 case,
                 summary=(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
-from flowdiag.diagnose.heard import heard
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import label_writes
 from flowdiag.diagnose.rule import Rule
@@ -84,7 +84,7 @@ class RecordedAgainstReplay(Rule):
         who = end_text(case.enforcer)
         side = f"the {case.direction} side of {who}" if case.direction else "both sides"
         changed = known is not None and known.decided_by is not None and known.decided_by.policy in case.loose
-        agent = heard(case, *_SAID, before_s=3600)
+        agent = agent_messages(case, *_SAID, before_s=3600)
         yield self.finding(
             case,
             summary=(

@@ -167,13 +167,13 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
         if why is not None:
             notes.append((ref, why))
         elif ref.kind == kubernetes.KIND and ref.group in KUBERNETES_GROUPS:
-            compiled = context.once(policy, kubernetes.compile_network_policy)
+            compiled = context.compiled_once(policy, kubernetes.compile_network_policy)
             tiers.kubernetes(structs.replace(compiled, ref=named[ref]))
         elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
             tiers.admin(admin.compile_admin(policy, context), baseline=admin.is_baseline(policy))
         elif calico.is_calico(policy):
             compile_one = partial(calico.compile_calico_policy, old_names=tiers.old)
-            compiled = context.once(policy, compile_one, "old names" if tiers.old else "")
+            compiled = context.compiled_once(policy, compile_one, "old names" if tiers.old else "")
             tiers.calico(policy, structs.replace(compiled, ref=named[ref]))
             if ref.group == "crd.projectcalico.org" and not policy.spec.get("types"):
                 notes.append((ref, "has no types: Felix takes both directions"))
@@ -265,7 +265,7 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     if why is not None:
         found.notes.append((ref, why))
     elif ref.kind == kubernetes.KIND and ref.group in KUBERNETES_GROUPS:
-        found.network.append(context.once(policy, kubernetes.compile_network_policy))
+        found.network.append(context.compiled_once(policy, kubernetes.compile_network_policy))
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))
@@ -273,17 +273,17 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
         tier = found.antrea_baseline if is_behind(policy) else found.antrea
         tier.append(compile_antrea(policy, context))
     elif (ref.group, ref.kind) == FQDN_POLICY and context.dialect is Dialect.GKE:
-        compiled = context.once(policy, compile_fqdn_policy)
+        compiled = context.compiled_once(policy, compile_fqdn_policy)
         found.network += [compiled] if compiled.broken else [compiled, lookups(compiled)]
     elif context.dialect in CILIUM_DIALECTS:
         found.network.append(unsupported(policy))
     elif (ref.group, ref.kind) == FIREWALL:
-        found.firewalls.append(context.once(policy, compile_egress_firewall))
+        found.firewalls.append(context.compiled_once(policy, compile_egress_firewall))
     elif (ref.group, ref.kind) == admin.AWS_ADMIN:
         tier = found.baseline if admin.is_baseline(policy) else found.admin
         tier.append(admin.compile_admin(policy, context))
     elif (ref.group, ref.kind) == kubernetes.AWS_APPLICATION:
-        found.network.append(context.once(policy, kubernetes.compile_network_policy))
+        found.network.append(context.compiled_once(policy, kubernetes.compile_network_policy))
     else:
         found.network.append(unsupported(policy))
 

@@ -36,10 +36,10 @@ from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
     Turned,
-    beside,
     check_fields,
     entries,
     validity_of,
+    with_former,
 )
 from flowdiag.policy.matchers import (
     AddressRange,
@@ -129,7 +129,7 @@ class CiliumSet:
 
     def compile(self, policy: PolicyObject) -> Policy:
         """Compile one spec; what the agent rejects comes out `Policy.broken`, siblings of it too."""
-        found = self._context.once(policy, lambda each, _: self._compile(each))
+        found = self._context.compiled_once(policy, lambda each, _: self._compile(each))
         if not found.broken and _key(policy) in self._rejected:
             return structs.replace(found, broken=self._rejected[_key(policy)])
         return found
@@ -305,7 +305,7 @@ class CiliumSet:
                 known[1]
                 if known is not None and known[0] is rule
                 else self._turned_rule(rule, direction, known)
-                for rule, known in beside(own, _pairs(old, direction))
+                for rule, known in with_former(own, _pairs(old, direction))
             )
             for direction, own in policy.rules.items()
         }
@@ -323,7 +323,7 @@ class CiliumSet:
                 known[1]
                 if known is not None and known[0] is peer
                 else Peer(peer.path, tuple(self._matcher(each) for each in peer.matchers))
-                for peer, known in beside(peers, was)
+                for peer, known in with_former(peers, was)
             )
         return structs.replace(rule, traffic=traffic, peers=peers)
 

@@ -20,13 +20,13 @@ __all__ = [
     "Made",
     "PolicyError",
     "Turned",
-    "beside",
     "check_fields",
     "entries",
     "network",
     "port_number",
     "unknown_field",
     "validity_of",
+    "with_former",
 ]
 
 
@@ -63,7 +63,7 @@ class CompileContext(Struct, frozen=True):
     made: Made = field(default_factory=dict)
     """What was compiled before, from objects that are still the same."""
 
-    def once(
+    def compiled_once(
         self,
         policy: PolicyObject,
         compiler: Callable[[PolicyObject, CompileContext], Policy],
@@ -99,7 +99,7 @@ class CompileContext(Struct, frozen=True):
         return known[1]
 
 
-def beside(now: Iterable[_One], was: Iterable[_Other]) -> Iterator[tuple[_One, _Other | None]]:
+def with_former(now: Iterable[_One], was: Iterable[_Other]) -> Iterator[tuple[_One, _Other | None]]:
     """Pair what stands in each place of a list now with what stood there before; ``None`` where nothing did."""
     old = iter(was)
     return ((one, next(old, None)) for one in now)

@@ -22,13 +22,13 @@ from flowdiag.policy.compile.aws_services import before_translation
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
-    beside,
     check_fields,
     entries,
     network,
     port_number,
     unknown_field,
     validity_of,
+    with_former,
 )
 from flowdiag.policy.compile.host_peers import nodes_unknown, of_namespaces, of_pods
 from flowdiag.policy.matchers import (
@@ -152,7 +152,7 @@ def _rules(
         old[1]
         if old is not None and old[0] is raw
         else _rule(raw, f"{direction}[{index}]", direction, namespace, context, old, names=names)
-        for index, (raw, old) in enumerate(beside(raws, kept))
+        for index, (raw, old) in enumerate(with_former(raws, kept))
     )
 
 
@@ -196,7 +196,7 @@ def _rule(
                 if names and isinstance(peer, dict) and peer.get(_NAMES) is not None
                 else _peer(peer, f"spec.{path}.{word}[{index}]", namespace, direction, context),
             )
-            for index, (peer, known) in enumerate(beside(peers, kept))
+            for index, (peer, known) in enumerate(with_former(peers, kept))
         )
         or None,
         traffic=tuple(traffic),

@@ -1,7 +1,7 @@
 """What hangs on an end alone is asked once a run, and of each end."""
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.once import once
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 
 
@@ -9,7 +9,7 @@ def test_each_end_is_asked_once_a_run():
     """Ends that are equal are different ends; another run asks anew, and ``None`` is an answer too."""
     asked = []
 
-    @once
+    @cached_per_run
     def name(context, end):
         asked.append((context, end))
         return end.name
@@ -30,7 +30,7 @@ def test_each_end_is_asked_once_a_run():
 def test_an_end_that_is_gone_lends_its_place_to_no_other():
     """Identities are used again as soon as their objects are gone: those that were asked for are kept."""
 
-    @once
+    @cached_per_run
     def name(context, end):
         del context
         return end.name

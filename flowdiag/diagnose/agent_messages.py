@@ -9,12 +9,12 @@ from flowdiag.model.finding import Said
 from flowdiag.model.time import moment_text
 from flowdiag.model.words import AGENT_SAID
 
-__all__ = ["Heard", "heard"]
+__all__ = ["AgentMessages", "agent_messages"]
 
 _SHOWN = 160
 
 
-class Heard(Struct, frozen=True):
+class AgentMessages(Struct, frozen=True):
     """Messages that bear on a refusal; nothing was heard where `said` is empty."""
 
     text: str = ""
@@ -23,7 +23,7 @@ class Heard(Struct, frozen=True):
     """All of them, in time order."""
 
 
-def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> Heard:
+def agent_messages(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> AgentMessages:
     """The messages with one of these signals around a refusal.
 
     Only messages of the node that recorded the refusals count, or where no record names one, of that on which the pod
@@ -39,7 +39,7 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> He
     if node is None and case.flow.direction is not None and case.enforcer.pod is not None:
         node = case.enforcer.pod.node
     if node is None or first is None:
-        return Heard()
+        return AgentMessages()
     found = [
         signal
         for code in codes
@@ -49,10 +49,10 @@ def heard(case: Case, *codes: str, before_s: int = 600, after_s: int = 60) -> He
         if signal.node is not None
     ]
     if not found:
-        return Heard()
+        return AgentMessages()
     nearest = min(found, key=lambda one: (one.at > first, abs(one.at - first), one.signal, one.text))
     text = nearest.text if len(nearest.text) <= _SHOWN else f"{nearest.text[: _SHOWN - 1]}…"
-    return Heard(
+    return AgentMessages(
         text=f"{AGENT_SAID}{moment_text(nearest.at)}: {text.rstrip('.')}.",
         said=tuple(Said(one.at, one.text) for one in sorted(found, key=lambda one: (one.at, one.text))),
     )

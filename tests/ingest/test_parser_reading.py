@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowdiag.ingest import Gathered, ReadOptions
-from flowdiag.ingest import own_reading as own_reading_module
+from flowdiag.ingest import parser_reading as own_reading_module
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_all
 from flowdiag.ingest.identify import detect_all

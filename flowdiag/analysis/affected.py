@@ -20,7 +20,7 @@ from flowdiag.policy.model import Outcome, Policy
 from flowdiag.policy.selecting import selects
 from flowdiag.policy.whatif import Touched
 
-__all__ = ["concerns", "touched_workloads"]
+__all__ = ["affected_workloads", "concerns"]
 
 _ALONE = frozenset(
     {
@@ -35,7 +35,7 @@ _ALONE = frozenset(
 """Kinds whose objects concern only the ends that they select.  Calico's policies also affect each other, by tier and name."""
 
 
-def touched_workloads(old: Side, new: Side, host_pods: bool) -> Touched | None:
+def affected_workloads(old: Side, new: Side, host_pods: bool) -> Touched | None:
     """Workloads whose pairs may change, as `flowdiag.policy.whatif.compare` names them with the same `host_pods`.
 
     Returns:
@@ -68,9 +68,9 @@ def concerns(touched: Touched | None, old: Side, host_pods: bool) -> Callable[[F
     """Tell of flows whose ends are those of the old side whether the policies may answer otherwise on the new one.
 
     Args:
-        touched: what `touched_workloads` gave.
+        touched: what `affected_workloads` gave.
         old: the old side.
-        host_pods: as for `touched_workloads`.
+        host_pods: as for `affected_workloads`.
     """
     named = workloads(old.snapshot, host_pods=host_pods, inferred=False) if touched is not None else {}
     names = {id(end.pod): name for name, ends in named.items() for end in ends}

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from flowdiag.policy.model import Policy
 
-__all__ = ["Looks"]
+__all__ = ["KeysRead"]
 
 
-class Looks:
+class KeysRead:
     """Remembers what each policy looks at, by the ``id()`` of its conditions, which are kept alive for that."""
 
     def __init__(self) -> None:

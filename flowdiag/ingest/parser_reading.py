@@ -15,22 +15,22 @@ from flowdiag.ingest.parts import Part
 from flowdiag.ingest.text import SEPARATOR_HEAD, plain_lines_from
 from flowdiag.parserkit import Block, Envelope, FlowSink
 
-__all__ = ["OwnReading", "may_read_itself", "own_reading_of"]
+__all__ = ["ParserReading", "parser_may_read", "parser_reading_of"]
 
 _WORTH_IT = 1 << 23
 """Bytes of a part from which on it saves more than the thread and its buffers cost."""
 
 
-def may_read_itself(part: Part, parser: Any) -> bool:
+def parser_may_read(part: Part, parser: Any) -> bool:
     """Whether a part is a large enough piece of a plain file of a parser that reads such by itself."""
     source = part.source
     plain = source.kind is Kind.PLAIN and not (source.remote or part.stack or part.among)
     return plain and not part.only_denied and part.size >= _WORTH_IT and hasattr(parser, "read_file")
 
 
-def own_reading_of(
+def parser_reading_of(
     part: Part, parser: Any, sink: Callable[[], FlowSink], idle: Callable[[], object]
-) -> OwnReading | None:
+) -> ParserReading | None:
     """How the parser reads a part, or the beginning of it, itself; ``None`` where it does not.
 
     Args:
@@ -39,10 +39,10 @@ def own_reading_of(
         sink: gives what ``fold`` gets.
         idle: does a piece of other work, of some hundredths of a second; called where there is nothing to fold yet.
     """
-    if not may_read_itself(part, parser):
+    if not parser_may_read(part, parser):
         return None
     try:
-        file = open(part.source.path, "rb")  # noqa: PTH123, SIM115 - pathlib costs start-up; `OwnReading` has it closed
+        file = open(part.source.path, "rb")  # noqa: PTH123, SIM115 - pathlib costs start-up; `ParserReading` has it closed
     except OSError:
         return None  # whoever opens it in Python says why
     try:
@@ -52,17 +52,17 @@ def own_reading_of(
     except OSError:
         file.close()
         return None
-    return OwnReading(part, parser, file, sink, idle)
+    return ParserReading(part, parser, file, sink, idle)
 
 
-class OwnReading:
+class ParserReading:
     """A part that its parser reads.
 
     Args:
         part: of a plain file on disk.
         parser: who reads.
         stream: the file, open; the caller closes it.
-        sink: as for `own_reading_of`.
+        sink: as for `parser_reading_of`.
         idle: likewise.
     """
 

@@ -17,7 +17,7 @@ from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
 from flowdiag.tally.grouping import I64, Ints, Mask
 
-__all__ = ["Beside"]
+__all__ = ["RelatedFlows"]
 
 Mark = tuple[str, str]
 """(namespace, pod or workload), ("", address), or (`_NAME`, what an outside address is called)."""
@@ -26,7 +26,7 @@ _NONE = -1
 _SEVERAL = -2
 
 
-class Beside:
+class RelatedFlows:
     """Compares the ends of allowed flows, as recorded, with those of refused ones.
 
     Ends that share a mark count as one: the pods of a workload, outside addresses with one name.  An end whose workload

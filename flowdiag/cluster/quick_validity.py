@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["is_plainly_sound"]
+__all__ = ["is_plainly_valid"]
 
 
 class _Known(Struct, forbid_unknown_fields=True, rename="camel"):
@@ -51,7 +51,7 @@ class _Spec(_Known):
     egress: list[_Egress] | None = None
 
 
-def is_plainly_sound(spec: dict[str, Any]) -> bool:
+def is_plainly_valid(spec: dict[str, Any]) -> bool:
     """Whether the spec of a NetworkPolicy has no fault for sure; others may have none either."""
     try:
         found = msgspec.convert(spec, _Spec)

@@ -8,13 +8,13 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 from flowdiag.diagnose.context import Context
 
-__all__ = ["once"]
+__all__ = ["cached_per_run"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-def once(read: Callable[[Context, *Ts], T]) -> Callable[[Context, *Ts], T]:
+def cached_per_run(read: Callable[[Context, *Ts], T]) -> Callable[[Context, *Ts], T]:
     """Remember what `read` says of objects in a run, by their identities: flows share their ends, and to hash one takes longer."""
 
     # The objects are kept, so that no other object gets their ``id()``.
