@@ -87,7 +87,7 @@ def hold(plugin: Registered) -> Rule:
 def holding(
     ask: Callable[[], Iterable[Any]], sound: Callable[[Any], T], most: int
 ) -> tuple[list[T], str | None]:
-    """Collect what a plug-in gives, and say why it is not more; nothing where it fails."""
+    """Collect what a plugin gives, and say why it is not more; nothing where it fails."""
     try:
         given = list(islice(ask(), most + 1))
         if len(given) > most:

@@ -98,7 +98,7 @@ def _check(client: Any, address: str, parsers: Collection[str]) -> None:
                 raise ClusterError(
                     f"{address}: the worker {worker} has {theirs[name] or 'no'} parser {name}, here it is "
                     f"{mine[name]}'s",
-                    hint="install the same plug-ins where the workers run, and set FLOWDIAG_PLUGINS alike",
+                    hint="install the same plugins where the workers run, and set FLOWDIAG_PLUGINS alike",
                 )
 
 

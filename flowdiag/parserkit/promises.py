@@ -31,7 +31,7 @@ _SOME = 1024
 
 
 class BrokenPromiseError(PluginError):
-    """A plug-in of another distribution broke a promise; its own part of the run is lost, and nothing else.
+    """A plugin of another distribution broke a promise; its own part of the run is lost, and nothing else.
 
     `line` is that of the record that shows it, where one does.  It is not in the text, since a worker counts lines from
     the start of its part, and the line's number in the whole input is only known later.

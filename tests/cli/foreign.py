@@ -1,4 +1,4 @@
-"""Plug-ins of another distribution, as if pip had put them into a folder: its modules and what it registers."""
+"""Plugins of another distribution, as if pip had put them into a folder: its modules and what it registers."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "analysis"))
 
-from small_cluster import DB, OBJECTS, WEB, end, incident, listed, record, refused, world, write
+from small_cluster import DB, OBJECTS, WEB, end, incident, listed, pod, policy, record, refused, world, write
 
 from flowdiag.cli.main import _run
 
@@ -595,6 +595,39 @@ def test_hostile_text_is_text(run, hostile, command):
     assert not CONTROL.findall(text.replace("\n", "").replace("\r", ""))
     assert "bold red" in text
     assert "\\x1b" in text
+
+
+def test_hostile_objects_are_text_in_every_answer(run, tmp_path):
+    """Of policies, labels and files too, whatever is asked: nothing that acts reaches a terminal, a ticket or a log."""
+    named = policy("shop", f"allow-{EVIL}", {"podSelector": {"matchLabels": {"app": EVIL}}, "egress": [{}]})
+    second = pod("shop", "api-6c5f7d-w9v2p", "10.0.0.9", EVIL)
+    evil = "\x1b[2J\u202e.json"
+    folder = Path(incident(tmp_path / "in", named, second))
+    report, queries, history = tmp_path / evil, tmp_path / f"q{evil}", tmp_path / "history.db"
+    queries.write_text(json.dumps({"queries": [{"src": "shop/web", "dst": EVIL, "allowed": True}]}))
+    change = ("whatif", folder, "--state", folder, "--delete", f"NetworkPolicy/shop/allow-{EVIL}")
+    seen = [run("analyze", folder, "-o", f"json={report}")]
+    folder.joinpath(evil).write_text("no log")
+    for command in (
+        ("explain", "shop/web", "data/db", "8080", "--state", folder),
+        ("explain", EVIL, "data/db", "8080", "--state", folder),
+        ("reach", "shop/api-6c5f7d-w9v2p", "--state", folder),
+        ("verify", queries, "--state", folder),
+        ("verify", queries, "--state", folder, "-o", "junit"),
+        change,
+        (*change, "-o", "markdown"),
+        ("show", report, "-v", "--all"),
+        ("diff", report, report),
+        ("audit", folder, "--history", history, "--unused-rules"),
+        ("parsers", "detect", folder),
+        ("analyze", tmp_path / f"none{evil}"),
+        ("analyze", folder, "-n", EVIL),
+    ):
+        seen.append(run(*command))
+        text = b"".join(seen[-1][1:]).decode()
+        assert not CONTROL.findall(text.replace("\n", "").replace("\r", "")), command
+
+    assert sum(b"\\x1b" in out + err for _, out, err in seen) > 8
 
 
 def test_colour_is_ours_alone(run, hostile, monkeypatch):

@@ -216,7 +216,7 @@ def test_who_cannot_say_whose_a_file_is(site, tmp_path):
 
 
 def test_what_detect_says(site, tmp_path):
-    """``detect`` keeps what plug-ins did wrong apart from the files that it was asked about."""
+    """``detect`` keeps what plugins did wrong apart from the files that it was asked about."""
     _logs(tmp_path, "good")
     log = str(tmp_path / "good.log")
 

@@ -242,7 +242,7 @@ acme-unnamed = acme_bad:Unnamed
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory):
-    """Plug-ins that fail."""
+    """Plugins that fail."""
     return install(tmp_path_factory.mktemp("bad"), POINTS, {"acme_bad": BAD})
 
 

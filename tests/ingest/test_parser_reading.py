@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowdiag.ingest import Gathered, ReadOptions
-from flowdiag.ingest import parser_reading as own_reading_module
+from flowdiag.ingest import parser_reading as parser_reading_module
 from flowdiag.ingest.execute import run
 from flowdiag.ingest.fold import fold_all
 from flowdiag.ingest.identify import detect_all
@@ -78,7 +78,7 @@ class Late:
 @pytest.fixture
 def small(monkeypatch):
     """Stretches and files of few bytes are enough; gives a list that grows by what is read so."""
-    monkeypatch.setattr(own_reading_module, "_WORTH_IT", 0)
+    monkeypatch.setattr(parser_reading_module, "_WORTH_IT", 0)
     monkeypatch.setattr(json_teaching, "_STRETCH_BYTES", 1_000)
     read: list[FileLines] = []
     whole = HubbleJson.read_file
@@ -222,7 +222,7 @@ def test_blocks_of_the_file_before_are_folded_first(small, tmp_path, monkeypatch
     paths = [tmp_path / f"{name}.jsonl" for name in "abcd"]
     for path, times in zip(paths, (3, 30, 4, 40), strict=True):
         path.write_bytes(b"".join(USUAL * times))
-    monkeypatch.setattr(own_reading_module, "_WORTH_IT", paths[1].stat().st_size)
+    monkeypatch.setattr(parser_reading_module, "_WORTH_IT", paths[1].stat().st_size)
     bound = Tally._bound
     monkeypatch.setattr(Tally, "_bound", lambda self: (bound(self), self._memos.clear())[0])
     tally = compared(*paths)

@@ -325,7 +325,7 @@ def _hold() -> None:
 
 
 def test_workers_without_a_parser_are_told_of(store, cluster, tmp_path):
-    """A plug-in that is installed here alone is named before anything is read, with what to do."""
+    """A plugin that is installed here alone is named before anything is read, with what to do."""
     module = (
         "from flowdiag.parserkit import LogEvent\n"
         "class Here:\n"
@@ -343,7 +343,7 @@ def test_workers_without_a_parser_are_told_of(store, cluster, tmp_path):
 
     assert code == 4
     assert "has no parser acme-here, here it is flowdiag-acme 0.2.0's" in said
-    assert "install the same plug-ins where the workers run" in said
+    assert "install the same plugins where the workers run" in said
 
 
 @pytest.mark.usefixtures("keys")
