@@ -1,4 +1,4 @@
-"""What kubectl, journalctl and tail say around a log on the same terminal."""
+"""What kubectl, gcloud, journalctl and tail say around a log on the same terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ __all__ = ["said_around"]
 # "Handling connection for 4245", "Forwarding from 127.0.0.1:4245 -> 4245"       kubectl port-forward
 # "Found 3 pods, using pod/cilium-x2v4z"                                         kubectl logs and exec of a daemon set
 # "Unable to use a TTY - input is not a terminal or the right kind of file"      kubectl exec -t
+# "Your active configuration is: [shop]"                                         gcloud
 # "==> /var/log/pods/a/0.log <=="                                                tail and head of several files
 # "-- Logs begin at Mon 2026-01-05 ...", "-- Journal begins at ...", "-- Boot 1b2c --", "-- Reboot --"     journalctl
 _SAID = re.compile(
     r"Defaulted container |Handling connection for \d|Forwarding from |Found \d{1,6} pods, using |Unable to use a TTY "
+    r"|Your active configuration is: \["
     r"|==> .{1,300} <==\s*\Z|-- (?:Logs begin|Journal begins|Boot [0-9a-f]|Reboot --|No entries --)|\^C\s*\Z"
 )
 

@@ -91,18 +91,49 @@ def test_a_packed_answer_of_one_line_that_was_cut_off_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b'{"a":[1,2]}', [(b'{"a":[1,2]}', False)]),
-        (b'{"a":1} {"b":"}{"}', [(b'{"a":1}', False), (b' {"b":"}{"}', False)]),
-        (b'{"x":{"hits":[{"a":[{}]},{"b', [(b'{"x":{"hits":[{"a":[{}]}]}}', True)]),
-        (b'{"hits":[{"hits":[{"a":1},{"b":2}]', [(b"", True)]),
-        (b'{"hits":[{"a":"]"}, ', [(b'{"hits":[{"a":"]"}]}', True)]),
-        (b'{"hits":[{"a":1}],"more":[{"b":1},{', [(b'{"hits":[{"a":1}]}', True)]),
-        (b'{"hits":["a","b\\', [(b"", True)]),
-        (b"}", [(b"", True)]),
-        (b"[" * 10_000, [(b"", True)]),
+        (b'{"a":[1,2]}', [(b'{"a":[1,2]}',)]),
+        (b'{"a":1} {"b":"}{"}', [(b'{"a":1}',), (b' {"b":"}{"}',)]),
+        (b'[{"a":1}]\n[{"a":2}]', [(b'[{"a":1}]',), (b'\n[{"a":2}]',)]),
+        (b'[{"a":1}][{"a":2', [(b'[{"a":1}]',), (b"", b'[{"a":2')]),
+        (b'{"x":{"hits":[{"a":[{}]},{"b', [(b'{"x":{"hits":[{"a":[{}]}]}}', ...)]),
+        (b'{"hits":[{"hits":[{"a":1},{"b":2}]', [(b"", ...)]),
+        (b'{"hits":[{"a":"]"}, ', [(b'{"hits":[{"a":"]"}]}', b'{"hits":[{"a":"]"},')]),
+        (b'{"hits":[{"a":1}],"more":[{"b":1},{', [(b'{"hits":[{"a":1}]}', ...)]),
+        (b'{"hits":["a","b\\', [(b"", ...)]),
+        (b"}", [(b"", ...)]),
+        (b"[" * 10_000, [(b"", ...)]),
         (b" ", []),
     ],
 )
 def test_pieces(data, expected):
     """Documents, and one that is closed behind the last whole element of its outermost list of records."""
-    assert list(pieces(data, {b"hits"})) == [Piece(*one) for one in expected]
+    wanted = [Piece(one[0], data if one[1:] == (...,) else b"".join(one[1:])) for one in expected]
+
+    assert list(pieces(data, {b"hits"})) == wanted
+
+
+@pytest.mark.parametrize(
+    "said", ["", 'Defaulted container "a" out of: a, b', "Your active configuration is: [shop]"]
+)
+@pytest.mark.parametrize("answer", [*ANSWERS, "grafana-json", "kibana-csv", "otlp", "azure-resource-logs"])
+def test_words_of_a_command_before_an_answer_and_after_it(tmp_path, answer, said):
+    """Where standard error goes into the file, too."""
+    path = tmp_path / "answer.json"
+    path.write_text(f"{said}\n{WRAPPERS[answer](LINES)}\ncommand terminated with exit code 137\n")
+
+    assert analyze([str(path)], evidence=EvidenceOptions()).totals.denied == len(LINES)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("answer", ["grafana-json", "azure", "pubsub-pull", "azure-resource-logs"])
+def test_arrays_and_messages_appended_to_a_file(tmp_path, answer, indent):
+    """Each array is read; of the last, that was cut off, the whole elements are."""
+    data = json.dumps(
+        json.loads(WRAPPERS[answer](LINES)), indent=indent if answer != "azure-resource-logs" else None
+    )
+    path = tmp_path / "answers.json"
+    path.write_text(f"{data}\n{data}\n{data[: len(data) // 2]}")
+    report = analyze([str(path)], evidence=EvidenceOptions())
+
+    assert 2 * len(LINES) + 3 <= report.totals.records <= 2 * len(LINES) + 5
+    assert not report.complete

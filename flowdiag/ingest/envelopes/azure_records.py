@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from flowdiag.ingest.envelopes.documents import Document, salvaged
-from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
+from flowdiag.ingest.envelopes.json_lines import DAMAGED, Batches, JsonLines, one_line
 from flowdiag.ingest.envelopes.rows import Row, instant, text_rows
 from flowdiag.parserkit import ParseContext
 
-__all__ = ["AzureRecords", "AzureResourceLog"]
+__all__ = ["AzureMessages", "AzureRecords", "AzureResourceLog"]
 
 
 class _Records(Struct):
@@ -51,6 +51,24 @@ class AzureResourceLog(JsonLines[_Resource]):
         at = instant(record.time)
         row = row._replace(at=row.at if at is None else at, pod=record.properties.pod or row.pod)
         return text_rows(record.properties.log, row)
+
+
+class _Message(Struct):
+    # As an event hub has it: {"records":[{"time":"2026-01-05T10:00:00Z","category":"kube-audit","properties":{"log":"{...}\n","stream":"stdout"}}]}
+    records: list[Raw]
+
+
+class AzureMessages(Batches[_Message]):
+    """Messages of an event hub that resource logs go to, one a line; those of flow logs their parser reads so."""
+
+    name = "azure-messages"
+    lists = frozenset({b"records"})
+    marks = (b'"records"', b'"properties"', b'"log"')
+    shape = _Message
+
+    def unwrap(self, record: _Message, row: Row) -> Iterator[Row] | None:
+        """See `JsonLines.unwrap`."""
+        return (self.counted(row)._replace(data=one_line(bytes(raw))) for raw in record.records)
 
 
 class AzureRecords(Document):

@@ -29,7 +29,13 @@ class Piece(NamedTuple):
 
     data: bytes
     """Closed behind its last whole element where it was cut off; empty where it has none."""
-    cut: bool
+    rest: bytes = b""
+    """All of one that was cut off, as it stands there."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ends early."""
+        return bool(self.rest)
 
 
 def pieces(data: bytes, lists: Collection[bytes]) -> Iterator[Piece]:
@@ -57,7 +63,7 @@ def pieces(data: bytes, lists: Collection[bytes]) -> Iterator[Piece]:
                 break
             opened.pop()
             if not opened:
-                yield Piece(data[start : token.end()], cut=False)
+                yield Piece(data[start : token.end()])
                 start, cut, closing, records = token.end(), 0, b"", None
             elif records is not None and len(opened) < records:
                 records = None
@@ -66,7 +72,6 @@ def pieces(data: bytes, lists: Collection[bytes]) -> Iterator[Piece]:
                 closing = b"".join(_CLOSED_BY[one] for one in reversed(opened))
         elif text[1:2]:
             last = text[1:-1]
-    if cut:
-        yield Piece(data[start:cut] + closing, cut=True)
-    elif data[start:].strip():
-        yield Piece(b"", cut=True)
+    rest = data[start:].strip()
+    if rest:
+        yield Piece(data[start:cut] + closing if cut else b"", rest)

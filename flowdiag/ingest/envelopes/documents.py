@@ -17,13 +17,26 @@ import msgspec
 from flowdiag.ingest.envelopes.cut_documents import CUT, pieces
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, one_line
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, rows_from
-from flowdiag.parserkit import ParseContext
+from flowdiag.parserkit import ParseContext, said_around
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["Document", "GluedObjects", "JsonArray", "PrettyObjects", "salvaged"]
 
 _HEAD = 16_384
+_WORDS = 1_000
+"""Bytes of the longest line that is looked at before a document."""
 _BLANK = re.compile(r"[\s,]*")
+
+
+def _behind_words(data: bytes) -> int:
+    """Where a document begins behind what the command that asked for it said on the same terminal."""
+    at = 0
+    while (end := data.find(b"\n", at, at + _WORDS)) >= 0:
+        line = data[at:end]
+        if line.strip() and not said_around(line.decode("utf-8", "replace")):
+            break
+        at = end + 1
+    return at
 
 
 class Document(Layer):
@@ -36,8 +49,8 @@ class Document(Layer):
     @classmethod
     def share(cls, lines: Sequence[bytes]) -> float:
         """All or nothing, from the document's first bytes."""
-        head = b"\n".join(lines)[:_HEAD].lstrip()
-        return 1.0 if cls.begins(head) else 0.0
+        head = b"\n".join(lines)[:_HEAD]
+        return 1.0 if cls.begins(head[_behind_words(head) :].lstrip()) else 0.0
 
     @classmethod
     @abstractmethod
@@ -54,10 +67,11 @@ class Document(Layer):
 
     def peel(self, rows: Rows) -> Rows:
         """See `Layer.peel`.  What cannot be decoded passes unchanged, for the parser to name."""
+        data = rows.data[_behind_words(rows.data) :]
         try:
-            return rows_from(self.elements(rows.data))
+            return rows_from(self.elements(data))
         except DAMAGED:
-            return (self._one_by_one(rows.data) if self.lists else None) or rows
+            return (self._one_by_one(data) if self.lists else None) or rows
 
     def _one_by_one(self, data: bytes) -> Rows | None:
         """What several documents hold, of which the last may have been cut off; ``None`` where none has an element."""
@@ -105,7 +119,7 @@ class JsonArray(Document):
             found = (
                 [raw for line in lines for raw in self._of_line(line)]
                 if several
-                else _with_its_end(list(salvaged(document)), document)
+                else list(self._of_arrays(document))
             )
         for number, raw in enumerate(found, start=1):
             yield Row(one_line(raw), number)
@@ -116,6 +130,18 @@ class JsonArray(Document):
             return [bytes(raw) for raw in self._decoder.decode(line)]
         except DAMAGED:
             return salvaged(line) if self._START.match(line) else [line]
+
+    def _of_arrays(self, document: bytes) -> Iterator[bytes]:
+        """Elements of several arrays behind one another, the last of which may have been cut off."""
+        for piece in pieces(document, ()):
+            if not piece.cut:
+                yield from self._of_line(piece.data.strip())
+            elif piece.rest.startswith(b"["):
+                found = list(salvaged(piece.rest))
+                # A border between two elements may be the last that there is.
+                yield from found if found[-1:] == [CUT] else [*found, CUT]
+            else:
+                yield from piece.rest.split(b"\n")
 
 
 class GluedObjects(Document):
@@ -138,17 +164,12 @@ class GluedObjects(Document):
 
     def elements(self, document: bytes) -> Iterator[Row]:
         """See `Document.elements`."""
-        pieces = document.strip().replace(self._BORDER, b'}\n{"').split(b"\n")
-        return (Row(piece, number) for number, piece in enumerate(filter(bytes.strip, pieces), start=1))
-
-
-def _with_its_end(found: list[bytes], document: bytes) -> list[bytes]:
-    """The elements, and the beginning of another where a border between two is the last that there is."""
-    return [*found, CUT] if document.rstrip().endswith((b"},", b"}")) and found else found
+        found = document.strip().replace(self._BORDER, b'}\n{"').split(b"\n")
+        return (Row(one, number) for number, one in enumerate(filter(bytes.strip, found), start=1))
 
 
 def salvaged(document: bytes) -> Iterator[bytes]:
-    """Elements of a damaged array up to the damage, then the rest as it is."""
+    """Elements of a damaged array up to the damage, then one for what was cut off."""
     text = document.decode("utf-8", "replace").strip()
     decoder = json.JSONDecoder()
     at = 1
@@ -161,7 +182,7 @@ def salvaged(document: bytes) -> Iterator[bytes]:
         try:
             _, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            yield text[at : at + MAX_LINE_BYTES].encode()
+            yield CUT
             return
         yield text[at:end].encode()
         at = end

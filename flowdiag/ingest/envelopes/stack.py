@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from flowdiag.ingest.envelopes.aws_events import AwsEvents
 from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow
-from flowdiag.ingest.envelopes.azure_records import AzureRecords, AzureResourceLog
+from flowdiag.ingest.envelopes.azure_records import AzureMessages, AzureRecords, AzureResourceLog
 from flowdiag.ingest.envelopes.clickhouse import ClickHouse
 from flowdiag.ingest.envelopes.cloud_logging import CloudLogging
 from flowdiag.ingest.envelopes.cloudwatch import (
@@ -57,7 +57,7 @@ from flowdiag.ingest.envelopes.syslog import (
 from flowdiag.ingest.envelopes.tables import CsvTable
 from flowdiag.ingest.envelopes.viaq import FluentBitFile, FluentdFile, ViaQ
 from flowdiag.ingest.envelopes.victorialogs import VictoriaLogs
-from flowdiag.parserkit import ParseContext, holds
+from flowdiag.parserkit import ParseContext, holds, said_around
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = [
@@ -76,6 +76,8 @@ DEPTH = 6
 
 _SAMPLE = 200
 _MAJORITY = 0.5
+_WORDS = 400
+"""Bytes of a first line that tell whether it is what a command said before the log."""
 _MANY, _STRIDE = 64, 7
 
 # The more a layer demands of a line, the earlier it is asked: the first that most lines satisfy wins.
@@ -132,6 +134,7 @@ _ORDER: tuple[type[Layer], ...] = (
     CloudWatchLines,
     ElasticHits,
     AzureRow,
+    AzureMessages,
     AzureResourceLog,
     AzureFlowRow,
     SplunkRow,
@@ -164,6 +167,8 @@ def next_layer(head: bytes) -> str | None:
         head: first bytes of the input, or what the layers before left of them.  The last line may be cut.
     """
     lines = [line for line in head.split(b"\n")[: _SAMPLE + 1] if line.strip()]
+    while lines and said_around(lines[0][:_WORDS].decode("utf-8", "replace")):
+        del lines[0]
     if len(lines) > 1 and not head.endswith(b"\n"):
         lines.pop()
     if not lines:

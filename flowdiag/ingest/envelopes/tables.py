@@ -23,7 +23,7 @@ import msgspec
 from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows, holds_traffic_rows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, from_nanos
-from flowdiag.parserkit import MONTHS, ParseContext
+from flowdiag.parserkit import MONTHS, ParseContext, said_around
 from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["CsvTable"]
@@ -118,7 +118,8 @@ class CsvTable(Layer):
         row = parts[0]._replace(data=b"\n".join(part.data for part in parts))
         cells = _cells(row.data)
         if self._names is None:
-            self._names = cells or []
+            if not said_around(row.data[:400].decode("utf-8", "replace")):
+                self._names = cells or []
             return []
         named = dict(zip(self._names, cells or (), strict=False))
         message = _column(list(named), _MESSAGES)
