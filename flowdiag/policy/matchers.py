@@ -21,6 +21,7 @@ __all__ = [
     "NodeSelected",
     "Nothing",
     "PodSelected",
+    "RunsAs",
     "Undecidable",
 ]
 
@@ -57,6 +58,29 @@ class NamespaceNamed(Struct, frozen=True):
             found = f"kubernetes.io/metadata.name={facts.namespace}"
             return miss(Miss(Condition.NAMESPACE, wanted, found))
         return outside_or_unknown(facts, Condition.NAMESPACE, wanted) or unknown("its namespace is not known")
+
+
+class RunsAs(Struct, frozen=True):
+    """The pod runs as this service account of its namespace."""
+
+    account: str
+
+    keys: ClassVar[frozenset[str]] = frozenset({"account"})
+
+    def check(self, facts: Facts, /) -> Check:
+        """See `Matcher.check`."""
+        # Not as a label is told, which somebody might then put on the pod.
+        wanted = f"service account {self.account}"
+        other = outside_or_unknown(facts, Condition.POD, wanted)
+        if other is not None:
+            return other
+        # The API server writes "default" where a pod names none.
+        account = facts.service_account or ("default" if facts.labels_complete else None)
+        if account is None:
+            return unknown(f"which service account it runs as is not known ({wanted})")
+        if account == self.account:
+            return MATCH
+        return miss(Miss(Condition.POD, wanted, f"service account {account}"))
 
 
 class NamespaceSelected(Struct, frozen=True):

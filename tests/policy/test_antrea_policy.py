@@ -1,10 +1,11 @@
 """Antrea's ClusterNetworkPolicy and NetworkPolicy around NetworkPolicy."""
 
 import pytest
+from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Icmp
-from flowdiag.model.objects import Node, Service
+from flowdiag.model.event import Icmp, WorkloadRef
+from flowdiag.model.objects import LabelChange, Node, Service
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
 from tests.policy.scenes import net_policy, outside, pod, pod_end, raw, snapshot
@@ -21,6 +22,7 @@ OF_WEB = [{"podSelector": {"matchLabels": {"app": "web"}}}]
 API = {"podSelector": {"matchLabels": {"app": "api"}}}
 BANK = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}}
 SELF = {"namespaces": {"match": "Self"}}
+JOB = WorkloadRef("Job", "job")
 
 
 def rule(action, *peers, word="from", **more):
@@ -97,8 +99,12 @@ def test_a_tier_of_ones_own_stands_where_its_object_says():
         ({"ipBlock": {"cidr": "10.0.0.0/30"}}, True, True, False),
         ({"ipBlock": {"cidr": "203.0.113.0/24"}}, False, False, True),
         ({"group": "some"}, None, None, None),
-        ({"serviceAccount": {"name": "run", "namespace": "shop"}}, None, None, None),
-        ({"namespaces": {"sameLabels": ["team"]}}, None, None, None),
+        ({"serviceAccount": {"name": "default", "namespace": "shop"}}, True, False, False),
+        ({"serviceAccount": {"name": "run", "namespace": "shop"}}, False, False, False),
+        ({"serviceAccount": {"name": "run"}}, None, None, None),
+        ({"namespaces": {"sameLabels": ["team"]}}, False, False, False),
+        ({"namespaces": {"sameLabels": ["team"], "match": "Self"}}, None, None, None),
+        ({**API, "scope": "ClusterSet"}, None, None, None),
     ],
 )
 def test_whom_a_peer_means(peer, near, far, internet):
@@ -106,6 +112,81 @@ def test_whom_a_peer_means(peer, near, far, internet):
     policies = [acnp("a", 5, rule("Allow", peer), rule("Drop"))]
 
     assert [ask(policies, src).ingress.allowed for src in (NEAR, FAR, INTERNET)] == [near, far, internet]
+
+
+TEAMS = {
+    "shop": {"team": "red", "env": "live"},
+    "bank": {"team": "red", "env": "test"},
+    "lone": {"team": "blue", "env": "live"},
+    "bare": {},
+}
+THERE = {name: pod(name, "api-1", {"app": "api"}, ip=f"10.0.1.{at}") for at, name in enumerate(TEAMS)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "beside", "applied", "allowed"),
+    [
+        (["team"], {}, OF_WEB, {"shop", "bank"}),
+        (["team", "env"], {}, OF_WEB, {"shop"}),
+        (["env", "env"], {}, OF_WEB, {"shop", "lone"}),
+        (["team"], API, OF_WEB, {"shop", "bank"}),
+        (["team"], {"podSelector": {"matchLabels": {"app": "web"}}}, OF_WEB, set()),
+        (["none"], {}, OF_WEB, set()),
+        (["team"], {}, [{"namespaceSelector": {}}], {"shop", "bank"}),
+        ([], {}, OF_WEB, None),
+    ],
+)
+def test_namespaces_that_share_labels_are_one_tenant(keys, beside, applied, allowed):
+    """All of the labels, and both namespaces have to have them."""
+    peer = {"namespaces": {"sameLabels": keys}, **beside}
+    policies = [acnp("a", 5, rule("Allow", peer), rule("Drop"), applied=applied)]
+    known = compile_policies(
+        snapshot([WEB, *THERE.values()], policies, namespaces=TEAMS), dialect=Dialect.ANTREA
+    )
+    found = {
+        name: known.evaluate(pod_end(one), pod_end(WEB), "TCP", 80).ingress.allowed
+        for name, one in THERE.items()
+    }
+
+    assert found == {name: None if allowed is None else name in allowed for name in TEAMS}
+
+
+def test_labels_to_share_are_those_of_the_time_and_of_namespaces_that_are_known():
+    """One of which no object tells may have any."""
+    peer = {"namespaces": {"sameLabels": ["team"]}}
+    state = snapshot(
+        [WEB, *THERE.values()], [acnp("a", 5, rule("Allow", peer), rule("Drop"))], namespaces=TEAMS
+    )
+    was = replace(state.namespaces["bank"], labels_before=(LabelChange(until=100, labels={"team": "old"}),))
+    known = compile_policies(
+        replace(state, namespaces={**state.namespaces, "bank": was}), dialect=Dialect.ANTREA
+    )
+    ends = (pod_end(THERE["bank"]), pod_end(WEB), "TCP", 80)
+    undeclared = replace(state.namespaces["bare"], declared=False)
+    unsure = compile_policies(
+        replace(state, namespaces={**state.namespaces, "bare": undeclared}), dialect=Dialect.ANTREA
+    )
+
+    assert [known.evaluate(*ends, at=at).ingress.allowed for at in (99, 100)] == [False, True]
+    assert unsure.evaluate(*ends).ingress.allowed is None
+
+
+def test_a_service_account_is_a_subject_too():
+    """Which of a workload's pods runs as it is not known where they differ."""
+    run, other = (
+        pod("shop", f"job-{at}", {"app": "job"}, ip=f"10.0.2.{at}", service_account=account, workload=JOB)
+        for at, account in enumerate(("run", None))
+    )
+    applied = [{"serviceAccount": {"name": "run", "namespace": "shop"}}]
+    known = compile_policies(
+        snapshot([WEB, run, other], [acnp("a", 5, rule("Drop"), applied=applied)]), dialect=Dialect.ANTREA
+    )
+    either = Endpoint(kind=EndpointKind.WORKLOAD, namespace="shop", workload=JOB)
+
+    assert [
+        known.evaluate(pod_end(WEB), end, "TCP", 80).ingress.allowed
+        for end in (pod_end(run), pod_end(other), either)
+    ] == [False, True, None]
 
 
 GROUPS = {

@@ -3,7 +3,7 @@
 Source: antrea-io/antrea ``pkg/apis/crd/v1beta1/types.go`` and ``docs/antrea-network-policy.md``, v2.2.  Tiers go by their
 priority, the policies of one by theirs, rules as they are written; the first that matches decides.  Being selected
 isolates nothing.  ``Pass`` goes on to NetworkPolicies; the tier ``baseline`` stands behind them, for pods that none of
-them selects.  Peers that nothing here can look up (service accounts, labels that have to be the same) are unknown.
+them selects.  What nothing here can look up (machines outside, Services, other clusters) is unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from flowdiag.policy.compile.context import (
     validity_of,
 )
 from flowdiag.policy.compile.egress_firewall import HostNamed
-from flowdiag.policy.compile.selected import applied_to
+from flowdiag.policy.compile.selected import applied_to, of_account
 from flowdiag.policy.matchers import (
     DomainNames,
     NamespaceNamed,
@@ -36,7 +36,7 @@ from flowdiag.policy.matchers import (
     Undecidable,
 )
 from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMatcher
-from flowdiag.policy.selectors import SelectorError, read_selector
+from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
 __all__ = ["ANTREA_GROUPS", "compile_antrea", "is_behind"]
@@ -158,6 +158,7 @@ class _Rules:
         raws = entries(raw.get(self.word), f"spec.{path}.{self.word}")
         peers: list[Peer] = []
         within: list[tuple[str, tuple[Matcher, ...]]] = []
+        alike: list[tuple[str, tuple[str, ...], tuple[Matcher, ...]]] = []
         for index, each in enumerate(raws):
             where = f".{self.word}[{index}]"
             if not isinstance(each, dict):
@@ -165,6 +166,8 @@ class _Rules:
             given = {str(key): value for key, value in each.items() if value is not None}
             if self._is_self(given):
                 within.append((where, self._pods(given, f"spec.{path}{where}")))
+            elif keys := self._same_labels(given):
+                alike.append((where, keys, self._pods(given, f"spec.{path}{where}")))
             elif given.keys() == {"group"}:
                 peers.extend(Peer(where, members) for members in self.groups.of(given["group"]))
             else:
@@ -177,6 +180,12 @@ class _Rules:
             home = NamespaceNamed(name)
             same = tuple(Peer(where, (home, *pods)) for where, pods in within)
             yield Rule(path=path, action=action, peers=same, subject=(*own, home), traffic=traffic)
+        for where, keys, pods in alike:
+            for values in self._values(keys):
+                needs = (Requirement(key, "In", (value,)) for key, value in zip(keys, values, strict=True))
+                tenant = NamespaceSelected(LabelSelector(tuple(needs)))
+                both = (Peer(where, (tenant, *pods)),)
+                yield Rule(path=path, action=action, peers=both, subject=(*own, tenant), traffic=traffic)
 
     def _is_self(self, given: Mapping[str, Any]) -> bool:
         """Whether a peer means the namespace of the pod that is policed, and nothing that is not looked up here."""
@@ -187,6 +196,31 @@ class _Rules:
             and str(spaces["match"]).lower() == "self"
             and given.keys() <= {"namespaces", "podSelector"}
             and len(self.context.snapshot.namespaces) <= _MOST_NAMESPACES
+        )
+
+    def _same_labels(self, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """The labels that a peer's namespace has to share with that of the pod that is policed; none for any other peer."""
+        spaces = given.get("namespaces")
+        keys = (
+            spaces.get("sameLabels") if isinstance(spaces, dict) and set(spaces) == {"sameLabels"} else None
+        )
+        if not isinstance(keys, list) or not all(isinstance(key, str) and key for key in keys):
+            return ()
+        if not given.keys() <= {"namespaces", "podSelector"}:
+            return ()
+        # What is known of a namespace by its name alone may have any labels.
+        known = all(one.declared for one in self.context.snapshot.namespaces.values())
+        found = tuple(dict.fromkeys(keys))
+        return found if known and len(self._values(found)) <= _MOST_NAMESPACES else ()
+
+    def _values(self, keys: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """What namespaces that have all of these labels have, or had, for them."""
+        spaces = self.context.snapshot.namespaces.values()
+        every = [
+            labels for one in spaces for labels in (one.labels, *(each.labels for each in one.labels_before))
+        ]
+        return sorted(
+            {tuple(each[key] for key in keys) for each in every if all(key in each for key in keys)}
         )
 
     def _pods(self, given: Mapping[str, Any], path: str) -> tuple[Matcher, ...]:
@@ -204,6 +238,8 @@ class _Rules:
             return (range_of(given["ipBlock"], f"{path}.ipBlock", self.context),)
         if keys == {"nodeSelector"}:
             return (NodeSelected(read_selector(given["nodeSelector"])),)
+        if keys == {"serviceAccount"} and (running := of_account(given["serviceAccount"])) is not None:
+            return running
         if keys == {"fqdn"}:
             return (_named(given["fqdn"], f"{path}.fqdn"),)
         if not keys <= {"namespaceSelector", "podSelector"}:

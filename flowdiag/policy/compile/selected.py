@@ -14,11 +14,18 @@ from msgspec import Struct
 
 from flowdiag.model.event import Direction
 from flowdiag.policy.facts import Facts
-from flowdiag.policy.matchers import AddressRange, NamespaceSelected, PodSelected, Undecidable
+from flowdiag.policy.matchers import (
+    AddressRange,
+    NamespaceNamed,
+    NamespaceSelected,
+    PodSelected,
+    RunsAs,
+    Undecidable,
+)
 from flowdiag.policy.model import MATCH, Check, Matcher, Outcome, all_of, miss
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 
-__all__ = ["applied_to", "selected_pods", "subject_of"]
+__all__ = ["applied_to", "of_account", "selected_pods", "subject_of"]
 
 
 class AnyOf(Struct, frozen=True):
@@ -109,15 +116,24 @@ _SELECTORS = {"namespaceSelector": NamespaceSelected, "podSelector": PodSelected
 
 def _part(raw: Any) -> tuple[Matcher, ...]:
     given = {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else {}
+    if given.keys() == {"serviceAccount"} and (running := of_account(given["serviceAccount"])) is not None:
+        return running
     if not given or not given.keys() <= _SELECTORS.keys():
-        # A group, a service account, a Service, a node or a machine outside: who belongs to it is not in the objects
-        # read here.
+        # A group, a Service, a node or a machine outside: who belongs to it is not in the objects read here.
         return (
             Undecidable(
                 f"whom appliedTo means by {', '.join(sorted(map(str, given))) or 'nothing'} is not known"
             ),
         )
     return _conditions(given)
+
+
+def of_account(raw: Any) -> tuple[Matcher, ...] | None:
+    """The pods that run as a service account, by its name and namespace; ``None`` where it is not named in full."""
+    name, namespace = (raw.get("name"), raw.get("namespace")) if isinstance(raw, dict) else (None, None)
+    if not (isinstance(name, str) and name and isinstance(namespace, str) and namespace):
+        return None
+    return NamespaceNamed(namespace), RunsAs(name)
 
 
 def subject_of(spec: dict[str, Any]) -> tuple[Matcher, ...]:
