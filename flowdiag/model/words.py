@@ -17,6 +17,7 @@ __all__ = [
     "IF_MEANT",
     "REFUSED_TOO",
     "capital",
+    "done",
     "object_text",
     "placed",
     "plural",
@@ -67,9 +68,18 @@ def placed(what: str, where: str | None, line: int | None) -> str:
     return f"{where}:{line}: {what}" if line else f"{where}: {what}"
 
 
+_WAS = {"labels": "was labelled", "pod-start": "started", "rollout": "was rolled out"}
+_DONE = {"labels": "labels written", "pod-start": "started", "rollout": "rolled out"}
+
+
+def done(change: str) -> str:
+    """What became of an object, behind its name: ``created``, ``started``, ``rolled out``."""
+    return _DONE.get(change, change)
+
+
 def was(change: str) -> str:
     """``was created`` of a change's kind; ``labels`` is the kind of a write of labels."""
-    return f"was {'labelled' if change == 'labels' else change}"
+    return _WAS.get(change, f"was {change}")
 
 
 def protocol_text(protocol: str) -> str:

@@ -19,7 +19,7 @@ from flowdiag.model.report import (
     Severity,
     Status,
 )
-from flowdiag.model.words import object_text, plural
+from flowdiag.model.words import done, object_text, plural
 from flowdiag.report.cut import held
 from flowdiag.report.plotted import outside_text
 from flowdiag.report.times import Clock, delta_text
@@ -76,7 +76,7 @@ def count(number: int) -> str:
 
 def change_text(change: ProblemChange, clock: Clock) -> str:
     """``NetworkPolicy shop/default-deny created 12:01:02, 5 s before the first denial``, and old and new if known."""
-    what = f"{object_text(change.object)} {change.kind} {clock.text(change.at)}"
+    what = f"{object_text(change.object)} {done(change.kind)} {clock.text(change.at)}"
     delta = delta_text(change.delta_s)
     text = f"{what}, {delta} {'as the' if delta.startswith('within') else 'the'} first denial"
     return f"{text}: {change.what}" if change.what else text

@@ -13,7 +13,7 @@ from flowdiag.model.opened import Pair, opened_pairs
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
-from flowdiag.model.words import ABSENT, AGENT_SAID, REFUSED_TOO, plural
+from flowdiag.model.words import ABSENT, AGENT_SAID, REFUSED_TOO, done, plural
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import denied_by
 from flowdiag.report.names import (
@@ -139,7 +139,9 @@ def _policy(screen: Screen, problem: Problem, label: str, ref: PolicyRef, more: 
         ),
         None,
     )
-    tail = (f" ({screen.name(change.kind, 40)} {_when(problem, change.delta_s)})" if change else "") + more
+    tail = (
+        f" ({screen.name(done(change.kind), 40)} {_when(problem, change.delta_s)})" if change else ""
+    ) + more
     name = policy_text(ref)
     if cells(name) + cells(tail) > _room(screen):
         name = policy_name(ref)

@@ -14,7 +14,7 @@ from flowdiag.model.report import (
     Report,
     Severity,
 )
-from flowdiag.model.words import plural
+from flowdiag.model.words import done, plural
 from flowdiag.report.escape import middle, visible, visible_block
 from flowdiag.report.names import (
     direction_text,
@@ -222,9 +222,7 @@ def without_policies(problem: Problem) -> str:
 def _when(screen: Screen, change: ProblemChange) -> str:
     """``created 14:03:12, 1.9 s before``: a change of a policy beside its name."""
     what = f"; {screen.name(change.what, 200)}" if change.what else ""
-    return (
-        f"{screen.name(change.kind, 40)} {screen.clock.text(change.at)}, {delta_text(change.delta_s)}{what}"
-    )
+    return f"{screen.name(done(change.kind), 40)} {screen.clock.text(change.at)}, {delta_text(change.delta_s)}{what}"
 
 
 def _fix(screen: Screen, problem: Problem) -> None:

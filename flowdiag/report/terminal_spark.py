@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowdiag.model.report import Problem, Report
 from flowdiag.model.time import NS, rfc3339
-from flowdiag.model.words import object_text
+from flowdiag.model.words import done, object_text
 from flowdiag.report.escape import cells, middle, visible
 from flowdiag.report.isolating import leading_change
 from flowdiag.report.plotted import plotted
@@ -48,7 +48,7 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
     marks = [(column_of(axis, ticks(c.at)), c) for c in changes]
     column, change = next(((c, item) for c, item in marks if c is not None), (None, None))
     if column is not None and change is not None:
-        text = f"{object_text(change.object).partition(' ')[2]} {change.kind} {screen.clock.text(change.at)}"
+        text = f"{object_text(change.object).partition(' ')[2]} {done(change.kind)} {screen.clock.text(change.at)}"
         here = cells(lead) + column
         room = screen.width - here - 2
         if room >= 30 or room >= here:

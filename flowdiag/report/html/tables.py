@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdiag.model.report import Connection, Problem, Report
 from flowdiag.model.time import NS, rfc3339
-from flowdiag.model.words import object_text, plural
+from flowdiag.model.words import done, object_text, plural
 from flowdiag.report.charts import busiest_nodes, charted
 from flowdiag.report.html.cards import policy_keys
 from flowdiag.report.html.facts import connection_facts
@@ -157,7 +157,7 @@ def change_rows(report: Report, zone: tzinfo) -> list[dict[str, Any]]:
             "letter": chr(ord("A") + index) if index < 26 else "",
             "at": time_value(change.at, zone),
             "start": milliseconds(change.at),
-            "kind": change.kind,
+            "kind": done(change.kind),
             "object": object_text(change.object),
             "by": change.by or "unknown",
         }
