@@ -83,6 +83,7 @@ class Rule:
         counterfactual: Counterfactual | None = None,
         said: tuple[Said, ...] = (),
         age_s: float | None = None,
+        elsewhere: bool = False,
     ) -> Finding:
         """Build a finding of this rule.
 
@@ -104,6 +105,7 @@ class Rule:
             counterfactual: a proved proposal.
             said: messages of components that it rests on or quotes.
             age_s: seconds between a pod's start and the first refusal, where that is what it is about.
+            elsewhere: what is to be changed is no policy.
         """
         word, reasons = judge(
             case, basis, candidates=candidates, most=most, near=first is not None and not first.unknown
@@ -118,6 +120,7 @@ class Rule:
         return Finding(
             code=self.code,
             age_s=age_s,
+            elsewhere=elsewhere,
             slug=self.slug,
             title=title if title is not None else self.title,
             severity=severity if severity is not None else self.severity,

@@ -60,6 +60,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One sentence: what is wrong here, with names, values and what was found instead."""
     advice: str = ""
     references: tuple[str, ...] = ()
+    elsewhere: bool = False
+    """What is to be changed is no policy: no change of one is proposed."""
     counterfactual: Counterfactual | None = None
     revert: Counterfactual | None = None
     """Takes back the change that came before the refusals, where the old object is known and the proof succeeded."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from flowdiag.model.finding import BY_RULE
 from flowdiag.model.objects import NAME_LABEL
 from flowdiag.model.opened import Pair, opened_pairs
@@ -224,7 +226,7 @@ def _fix(screen: Screen, problem: Problem) -> None:
         # Where a rule came near, what it misses says more.
         _row(screen, "advice", screen.phrase(problem.advice, 500), rows=3)
     if problem.revert is not None:
-        _row(screen, "or", screen.phrase(problem.revert.summary.rstrip(". "), 300))
+        _row(screen, "or", screen.phrase(problem.revert.summary.rstrip(". "), 300), rows=2)
 
 
 def _proof(problem: Problem, fix: Counterfactual) -> str:
@@ -256,7 +258,11 @@ def _changed(screen: Screen, problem: Problem) -> None:
         and (change.delta_s is None or change.delta_s <= 0)
     ]
     for change in others[-1:]:
-        _row(screen, "changed", screen.name(change_text(change, screen.clock), 200))
+        text = change_text(change, screen.clock)
+        if cells(text) > _room(screen) * 2 - _RAGGED:
+            # The start of an object's text tells nothing.
+            text = change_text(replace(change, what=None), screen.clock)
+        _row(screen, "changed", screen.name(text, 200), rows=2)
 
 
 def _consequences(screen: Screen, report: Report, problem: Problem) -> None:

@@ -602,6 +602,14 @@ def test_a_rule_for_everybody_is_not_widened_for_one_pod():
     assert finding.counterfactual.summary == "Allow 6379/TCP in NetworkPolicy shop/web egress[0]."
 
 
+def test_a_label_that_a_rollout_lost_is_put_back_where_it_was():
+    """The rule is right: none is made to mean the workload by another label."""
+    case, policies, _, _ = proposal_of(CASES["FD201-fires_label_lost_in_a_rollout"])
+    (finding,) = attach([(case, diagnose(case)[0])], policies)
+
+    assert (finding.code, finding.counterfactual) == ("FD201", None)
+
+
 def test_metrics_are_not_opened_to_everybody():
     """A rule without peers that lacks the metrics port is no mistake: the scraper gets one of its own."""
     rule = {"podSelector": {"matchLabels": {"app": "api"}}, "ingress": [{"ports": [{"port": 8080}]}]}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.labels import IDENTITY_KEYS, alike, split_label
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
@@ -13,6 +15,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import admits_a_pod, peers
 from flowdiag.diagnose.wording import a_list, end_text, rule_text
 from flowdiag.model.finding import Finding
+from flowdiag.model.objects import Pod, WorkloadObject
 from flowdiag.model.policy import Condition, NearestRule
 from flowdiag.model.report import Severity
 from flowdiag.policy.calico_labels import labels_of
@@ -25,6 +28,7 @@ _ONE_LABEL = re.compile(
 )
 _ADDED = ("projectcalico.org/", "pcns.", "pcsa.", "io.cilium.", "io.kubernetes.pod.")
 """Keys of labels that Calico and Cilium give pods: of their namespaces and service accounts."""
+_LOST = "{source} cannot reach {destination} on {port}: a rollout lost the pod label that the rule wants"
 _SETS = frozenset({"NetworkSet", "GlobalNetworkSet"})
 
 
@@ -36,7 +40,8 @@ class PodLabelNearMiss(Rule):
         wanted, or lack the key, or nothing in the snapshot carries what is wanted.
 
     Advice:
-        Correct the label on the pod template or the selector in the rule, whichever is the mistake.
+        Correct the label on the pod template or the selector in the rule, whichever is the mistake; on the
+        template, where an earlier revision of the Deployment had it.
 
     Guard:
         A rule that admits another existing workload (`app=api` exists, the caller is `app=web`) or a
@@ -67,14 +72,24 @@ class PodLabelNearMiss(Rule):
         for rule, how in found[:1]:
             wanted = a_list([miss.wanted for miss in rule.misses])
             peer = end_text(case.peer)
+            lost = _lost(case, rule)
+            since = (
+                ""
+                if lost is None
+                else f" ReplicaSet {lost.namespace}/{lost.name} of an earlier revision has it."
+            )
             yield self.finding(
                 case,
+                title=None if lost is None else _LOST,
                 first=rule,
-                summary=f"{rule_text(rule)} wants pod label {wanted}; the pods of {peer} {how}.",
+                summary=f"{rule_text(rule)} wants pod label {wanted}; the pods of {peer} {how}.{since}",
                 advice=(
                     f"Set the label in the pod template of {peer}, or let the rule select a label that its "
                     "pods have; whichever was meant."
+                    if lost is None
+                    else f"Put {wanted} back into the pod template of {peer}, which a rollout lost, or roll back."
                 ),
+                elsewhere=lost is not None,
                 candidates=len(found),
                 cause_key=f"pod:{wanted}",
             )
@@ -103,6 +118,41 @@ class PodLabelNearMiss(Rule):
         if not any(admits_a_pod(case, rule, peer) for peer in texts):
             return plain
         return plain if not has and not keys & IDENTITY_KEYS else None
+
+
+def _lost(case: Case, rule: NearestRule) -> WorkloadObject | None:
+    """The latest earlier revision of the peer whose pods had what the rule asks for; ``None`` where none had."""
+    wanted = [split_label(miss.wanted) for miss in rule.misses]
+    pod = case.peer_pod
+    if pod is None or any(value is None for _, value in wanted):
+        return None
+    return next(
+        (
+            one
+            for one in _earlier(case.context, pod)
+            if all(one.labels.get(key) == value for key, value in wanted)
+        ),
+        None,
+    )
+
+
+@cached_per_run
+def _earlier(context: Context, pod: Pod) -> tuple[WorkloadObject, ...]:
+    """ReplicaSets of the pod's Deployment that were made before its own, the latest first."""
+    made = {
+        one.name: one
+        for one in context.snapshot.workloads
+        if one.kind == "ReplicaSet" and one.namespace == pod.namespace and one.owner == pod.workload
+    }
+    own = made.get(pod.owner.name) if pod.owner is not None else None
+    if own is None or own.created is None:
+        return ()
+    before = [
+        (one.created, one.name)
+        for one in made.values()
+        if one.created is not None and one.created < own.created
+    ]
+    return tuple(made[name] for _, name in sorted(before, reverse=True))
 
 
 def _of_a_pod(case: Case, wanted: str) -> bool:

@@ -19,6 +19,9 @@ from flowdiag.model.report import Severity
 __all__ = ["DnsTransport"]
 
 
+_OF_PORT = "DNS lookups of {source} on {port} are blocked: the rule allows another port"
+
+
 class DnsTransport(Rule):
     """DNS is allowed over UDP 53 only, but the lookups go over TCP or to another pod port.
 
@@ -65,6 +68,7 @@ class DnsTransport(Rule):
     def _finding(self, case: Case, rule: NearestRule, what: str, key: str) -> Finding:
         return self.finding(
             case,
+            title=_OF_PORT if key == "port" else None,
             first=rule,
             summary=f"{rule_text(rule)} {what}; {end_text(case.flow.src)} asks on {case.port}/{case.protocol}.",
             advice=f"Allow {case.port} over both UDP and TCP to the DNS pods.",

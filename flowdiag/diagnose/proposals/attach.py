@@ -203,7 +203,7 @@ def _kinds(found: Sequence[tuple[Case, Finding]], counts: Sequence[int] | None) 
     """Indexes of refusals that a rule can mend, grouped by kind of connection, the most refused first."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, (case, finding) in enumerate(found):
-        if finding.code in _MENDED or _of_ambient(case, finding):
+        if (finding.code in _MENDED and not finding.elsewhere) or _of_ambient(case, finding):
             alike.setdefault(kind_of(case), []).append(index)
     weights = {
         key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
