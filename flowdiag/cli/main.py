@@ -21,8 +21,8 @@ import click
 
 from flowdiag import __version__
 from flowdiag.cli import exit_codes
-from flowdiag.cli.hangup import hung_up, leave_terminal, on_hangup
 from flowdiag.cli.messages import say
+from flowdiag.cli.readers import drop_output, hung_up, leave_terminal, on_hangup
 from flowdiag.model.interrupts import ending_signals
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -225,13 +225,8 @@ def _write_all_or_fail() -> None:
 
 def _reader_gone() -> int:
     """The reader closed its end (``| head``): that is no error."""
-    _drop_what_is_left()
+    drop_output()
     return exit_codes.DONE
-
-
-def _drop_what_is_left() -> None:
-    """Drop buffered output: Python would try to write it as it exits, fail again, and exit with 120."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def _failed(error: Exception) -> int:
@@ -248,7 +243,7 @@ def _failed(error: Exception) -> int:
         try:
             sys.stdout.flush()
         except OSError:
-            _drop_what_is_left()
+            drop_output()
         return exit_codes.USAGE
     if isinstance(error, OSError) and error.errno == errno.EIO and (hung_up(1) or hung_up(2)):
         leave_terminal()

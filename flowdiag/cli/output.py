@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from flowdiag.cli.messages import say
+from flowdiag.cli.readers import read_or_not
 from flowdiag.deliver.files import check_no_input, check_writable, write_file
 from flowdiag.model.errors import FlowdiagError, UsageError
 from flowdiag.model.report import Report
@@ -185,7 +186,9 @@ def write_report(
             tell(None)
             written.append("a part of standard output")
             if isinstance(text, bytes):
-                sys.stdout.buffer.write(text)
+                with read_or_not():
+                    sys.stdout.buffer.write(text)
+                    sys.stdout.buffer.flush()
             elif pager and stdout == "terminal":
                 click.echo_via_pager(text)
             else:
@@ -199,13 +202,14 @@ def print_text(name: str, text: str | bytes) -> None:
         text = text.encode("utf-8", "backslashreplace")
     # JSON Lines without any line are empty: a blank line would not be JSON.
     ended = not text or (text.endswith("\n") if isinstance(text, str) else text.endswith(b"\n"))
-    if isinstance(text, bytes):
-        # Past the text stream, which begins a file in UTF-16 with a mark as soon as click asks what it takes.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text if ended else text + b"\n")
-        sys.stdout.buffer.flush()
-        return
-    click.echo(text, nl=not ended, color=True)
+    with read_or_not():
+        if isinstance(text, bytes):
+            # Past the text stream, which begins a file in UTF-16 with a mark as soon as click asks what it takes.
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text if ended else text + b"\n")
+            sys.stdout.buffer.flush()
+            return
+        click.echo(text, nl=not ended, color=True)
 
 
 @contextmanager

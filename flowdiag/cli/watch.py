@@ -13,9 +13,9 @@ import click
 
 from flowdiag.cli import exit_codes
 from flowdiag.cli.command import Command
-from flowdiag.cli.hangup import hung_up, leave_terminal
 from flowdiag.cli.messages import say
 from flowdiag.cli.options import evidence_options, outputs_option, state_options, traffic_options
+from flowdiag.cli.readers import hung_up, leave_terminal
 from flowdiag.model.interrupts import ending_signals
 from flowdiag.model.words import plural
 

@@ -553,6 +553,40 @@ def test_a_reader_who_leaves_is_no_finding(tmp_path, command):
     assert (process.wait(timeout=300), err) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "analyze --fail-on high",
+        "analyze --fail-on high -o png",
+        "audit --history {0}/history.db",
+        "verify {0}/queries.json --state",
+        "whatif --fail-on newly-allowed --delete NetworkPolicy/shop/deny --state",
+        "diff --fail-on new {0}/old.json {0}/new.json",
+    ],
+)
+def test_a_reader_who_leaves_hides_no_finding(run, tmp_path, command):
+    """The exit code is what it would be: the next audit finds known what this one found new."""
+    (tmp_path / "in").mkdir()
+    folder = incident(tmp_path / "in", records=refused(30))
+    (tmp_path / "queries.json").write_text(
+        '{"queries": [{"src": "shop/web", "dst": "data/db", "port": 8080, "allowed": true}]}'
+    )
+    run("analyze", folder, "-o", f"json={tmp_path / 'new.json'}", "--to-port", "8080")
+    run("analyze", folder, "-o", f"json={tmp_path / 'old.json'}", "--to-port", "1")
+    words = command.format(tmp_path).split()
+    process = subprocess.Popen(
+        [*COMMAND, *words, *([] if words[0] == "diff" else [folder])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+
+    assert process.wait(timeout=300) == 1, err
+    assert b"Broken" not in err
+
+
 def test_standard_input(run, tmp_path, monkeypatch):
     """``-`` is evidence like a file's."""
     folder = incident(tmp_path)

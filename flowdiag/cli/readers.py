@@ -1,13 +1,30 @@
-"""A terminal that was closed, under a command that still has something to clear away or to write to files."""
+"""Who reads what is printed may go away: a pipe or a terminal is closed, and the command still has something to do."""
 
 from __future__ import annotations
 
 import errno
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["hung_up", "leave_terminal", "on_hangup"]
+__all__ = ["drop_output", "hung_up", "leave_terminal", "on_hangup", "read_or_not"]
+
+
+@contextmanager
+def read_or_not() -> Iterator[None]:
+    """Print in here what may find no reader (``| head``): the rest is dropped, and the exit code is what it would be."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """Drop buffered output: Python would try to write it as it exits, fail again, and exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def on_hangup(number: int, frame: FrameType | None) -> None:
