@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from ipaddress import ip_network
 from itertools import pairwise
 
@@ -20,7 +21,7 @@ from flowdiag.model.digits import is_digits, whole
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Icmp
-from flowdiag.model.objects import Snapshot
+from flowdiag.model.objects import Service, ServicePort, Snapshot
 from flowdiag.model.policy import ConnectionDecision, EndDecision
 from flowdiag.policy import PolicySet
 from flowdiag.policy.audit import LET_THROUGH, audits_only, let_through
@@ -79,8 +80,21 @@ class Asker:
         self.notes = (LET_THROUGH,) if self.audits_only else ()
         """What must be said of every answer."""
         self.readings: list[str] = []
-        """How ranges of addresses were read that hold pods or nodes, in words."""
+        """How ranges of addresses that hold pods or nodes, and headless Services' ports, were read, in words."""
         self._ends: dict[str, tuple[Endpoint, ...]] = {}
+
+    def _read_headless(self, service: Service, entry: ServicePort, numbers: AbstractSet[int | None]) -> None:
+        """Note that callers of a headless Service's pods reach the port that they call, where a question translates it."""
+        others = sorted(number for number in numbers if number not in (None, entry.port))
+        if not others:
+            return
+        text = (
+            f"svc:{service.namespace}/{service.name} {entry.port}/{entry.protocol} is read as the Service's port, which "
+            f"leads to {', '.join(map(str, others))}; it is headless, and who calls its pods at {entry.port} reaches "
+            f"{entry.port}"
+        )
+        if text not in self.readings:
+            self.readings.append(text)
 
     def end(self, text: str) -> tuple[Endpoint, ...]:
         """What an end stands for.
@@ -235,7 +249,13 @@ class Asker:
             service = ends[0].service  # asked for by one of its addresses
         if service is None:
             return [(end, _number(end, protocol, port)) for end in ends]
+        entry = self.index.service_port(service, port, protocol) if port is not None else None
+        if service.headless and port is not None and entry is None:
+            # Nobody translates ports for those who call its pods.
+            return [(end, _number(end, protocol, port)) for end in ends]
         behind = service_targets(service, port, protocol, self.index, self.leases)
+        if service.headless and entry is not None:
+            self._read_headless(service, entry, {number for _, number in behind})
         address = ends[0].ip if ends[0].kind is EndpointKind.SERVICE else None
         called = service.cluster_ips if address is None else (address,)
         targets = [
@@ -254,7 +274,6 @@ class Asker:
                     f"{service.namespace}/{service.name} {port}",
                     hint="ask for the pod and its port",
                 )
-        entry = self.index.service_port(service, port, protocol) if port is not None else None
         if (
             entry is None
             or not self.policies.dataplane.sees_services

@@ -98,7 +98,7 @@ def _refuse_to_overwrite(queries: str) -> None:
 
 def _few(texts: list[str]) -> list[str]:
     left = len(texts) - _SHOWN
-    return [*texts[:_SHOWN], f"and so for {left} more ranges"] if left > 1 else texts
+    return [*texts[:_SHOWN], f"and so for {left} more"] if left > 1 else texts
 
 
 def _say(problems: list[str]) -> None:

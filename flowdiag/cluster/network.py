@@ -85,6 +85,7 @@ def read_service(body: dict[str, Any], meta: Meta, origin: Origin) -> Service:
         labels=meta.labels,
         annotations=meta.annotations,
         cluster_ips=canonical_ips([spec.get("clusterIP"), *as_list(spec.get("clusterIPs"))]),
+        headless="None" in (spec.get("clusterIP"), *as_list(spec.get("clusterIPs"))),
         external_ips=canonical_ips(
             [*as_list(spec.get("externalIPs")), spec.get("loadBalancerIP"), *balancers]
         ),

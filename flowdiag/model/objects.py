@@ -177,6 +177,8 @@ class Service(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     cluster_ips: tuple[str, ...] = ()
+    headless: bool = False
+    """It has no address of its own (``clusterIP: None``): callers connect to its pods, and nobody translates the port."""
     external_ips: tuple[str, ...] = ()
     """External addresses and load balancer addresses."""
     selector: dict[str, str] | None = None

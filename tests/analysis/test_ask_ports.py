@@ -115,3 +115,47 @@ def test_what_is_no_end_is_told_how_to_be_written(end, message, hint):
         ask(end, 80)
 
     assert caught.value.hint.startswith(hint)
+
+
+SERVICES = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pgs, namespace: shop}
+spec: {clusterIP: %s, selector: {app: db}, ports: [{port: 3306, targetPort: 5432, name: sql}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "allowed", "said"),
+    [
+        ("None", 5432, True, False),
+        ("None", 9187, False, False),
+        ("None", "pg", True, False),
+        ("None", 3306, True, True),
+        ("None", "sql", True, True),
+        ("10.96.0.7", 3306, True, False),
+    ],
+)
+def test_a_headless_services_callers_reach_the_port_that_they_call(address, port, allowed, said):
+    """One of its own ports is translated, as the contract has it, and it is said that nobody else does."""
+    state = PODS + (POLICY % "5432" + SERVICES % address).encode()
+    snapshot, problems = build_snapshot([("state.yaml", state)])
+    asker = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.KUBERNETES))
+
+    assert problems == []
+    for _ in range(2):
+        assert asker.ask("shop/web", "svc:shop/pgs", "TCP", port).allowed is allowed
+    assert [text.endswith("who calls its pods at 3306 reaches 3306") for text in asker.readings] == [
+        True
+    ] * said
+
+
+def test_a_service_with_an_address_has_its_own_ports_alone():
+    """What its pods listen on is not reached by it."""
+    state = PODS + (POLICY % "5432" + SERVICES % "10.96.0.7").encode()
+    snapshot, _ = build_snapshot([("state.yaml", state)])
+    asker = Asker(snapshot, compile_policies(snapshot, dialect=Dialect.KUBERNETES))
+
+    with pytest.raises(InputError, match="has no port 5432/TCP"):
+        asker.ask("shop/web", "svc:shop/pgs", "TCP", 5432)
