@@ -42,7 +42,7 @@ def test_a_zone_moves_every_time(tmp_path, capsys, zone, expected, processes):
     assert {one["at"] for one in lines} == {f"{expected}.000000000Z"}
 
 
-@pytest.mark.parametrize("zone", ["Mars/Olympus", "+25:00", "+1", ""])
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "+25:00", "+1", " "])
 def test_what_is_no_zone(tmp_path, capsys, zone):
     """A usage error that says what to write."""
     path = tmp_path / "kern.log"
