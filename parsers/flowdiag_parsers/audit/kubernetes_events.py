@@ -81,18 +81,25 @@ class KubernetesEvents:
             )
             fields |= {"reason": reason} if reason else {}
             fields |= {"count": str(count)} if count else {}
+            node = text_of(source, "host")
+            if fields.get("kind") == "Node":
+                # Of a node that no longer answers the controller of nodes tells, on another.
+                node = fields.get("name", node)
             yield LogEvent(
-                **frame(around, context, text, _instant(record), node=text_of(source, "host")),
+                **frame(around, context, text, _instant(record), node=node),
                 level=(text_of(record, "type") or "").lower() or None,
                 component=text_of(source, "component")
                 or text_of(record, "reportingComponent", "reportingController"),
                 message=message[:2000],
                 fields=fields,
-                signal=_signal(reason, message),
+                signal=_signal(reason, message, fields.get("kind")),
             )
 
 
-def _signal(reason: str, message: str) -> str | None:
+def _signal(reason: str, message: str, kind: str | None) -> str | None:
+    if reason == "NodeNotReady" and kind == "Node":
+        # Each pod of the node has an Event of that name, too.
+        return "node-not-ready"
     if reason == "Unhealthy" and re.search(r"timeout|deadline exceeded|no route|unreachable", message[:1000]):
         # Refused by policy or lost, but not answered: an answer would be another mistake.
         return "probe-unanswered"
