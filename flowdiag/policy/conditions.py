@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
 from flowdiag.model.event import Direction
 from flowdiag.policy.bitsets import packed
-from flowdiag.policy.demands import Demand, demands_of
+from flowdiag.policy.demands import Demand, Token, demands_of
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import Action, Check, Matcher, Outcome, Policy, Rule, TrafficMatcher, all_of
 
-__all__ = ["Alternative", "Alternatives", "Answers", "Conditions", "Entry"]
+__all__ = ["Alternative", "Alternatives", "Answers", "Asked", "Conditions", "Entry"]
 
 
 class Answers:
@@ -56,6 +57,10 @@ class Alternative:
                 demand for asked in self._matchers for demand in demands_of(asked.matcher, kind)
             )
         return known
+
+    def may_be(self, kind: str, tokens: AbstractSet[Token]) -> bool:
+        """Whether an end of a kind that shows these tokens meets all demands; if not, it misses for sure."""
+        return not any(map(tokens.isdisjoint, self.demands(kind)))
 
     def outcome(self, facts: Facts) -> Outcome:
         """Answer for one end; stops at the first miss, since it explains nothing."""

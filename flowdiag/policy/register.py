@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import chain
@@ -11,11 +11,18 @@ from operator import itemgetter
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Pod, PolicyObject, Snapshot
 from flowdiag.model.policy import PolicyRef
+from flowdiag.policy.demands import Token, demands_of, shown
 from flowdiag.policy.ends import EndsBook, pod_endpoint
 from flowdiag.policy.model import Outcome, Policy, Tier
 from flowdiag.policy.selecting import selects
 
 __all__ = ["Register"]
+
+
+_TRIES = 8
+"""Times that all pods are asked of policies of no namespace before they are sorted by what they show."""
+
+_Placed = tuple[int, Pod, Endpoint]
 
 
 class Register:
@@ -31,6 +38,7 @@ class Register:
         self._snapshot = snapshot
         self._tiers = tiers
         self._ends = ends
+        self._asked = 0
 
     def selects(self, ref: PolicyRef, at: int | None = None, *, unknown: bool = False) -> tuple[Pod, ...]:
         """Live pods of the snapshot that a policy selects, in the snapshot's order.
@@ -43,7 +51,11 @@ class Register:
         outcomes = (Outcome.MATCH, Outcome.UNKNOWN) if unknown else (Outcome.MATCH,)
         policies = [policy for _, policy in self.named(ref)]
         spaces = {policy.namespace for policy in policies}
-        ends = self._pods.values() if None in spaces else [self._pods.get(each or "", ()) for each in spaces]
+        ends = (
+            [self._near(policies) if at is None else self._every]
+            if None in spaces
+            else [self._pods.get(each or "", ()) for each in spaces]
+        )
         answers: dict[int, bool] = {}
         found: list[tuple[int, Pod]] = []
         for place, pod, end in chain.from_iterable(ends):
@@ -89,10 +101,42 @@ class Register:
         return found
 
     @cached_property
-    def _pods(self) -> dict[str, list[tuple[int, Pod, Endpoint]]]:
-        """Live pods as ends, by namespace, with their places in the snapshot."""
-        found: dict[str, list[tuple[int, Pod, Endpoint]]] = {}
-        for place, pod in enumerate(self._snapshot.pods):
-            if pod.live:
-                found.setdefault(pod.namespace, []).append((place, pod, pod_endpoint(pod)))
+    def _every(self) -> list[_Placed]:
+        """Live pods as ends, with their places in the snapshot."""
+        return [(place, pod, pod_endpoint(pod)) for place, pod in enumerate(self._snapshot.pods) if pod.live]
+
+    @cached_property
+    def _pods(self) -> dict[str, list[_Placed]]:
+        """The same by namespace."""
+        found: dict[str, list[_Placed]] = {}
+        for placed in self._every:
+            found.setdefault(placed[1].namespace, []).append(placed)
         return found
+
+    def _near(self, policies: Iterable[Policy]) -> Iterable[_Placed]:
+        """Pods that one of the policies may select now, by what these demand."""
+        self._asked += 1
+        if self._asked <= _TRIES:
+            return self._every
+        by_token, unsure = self._showing
+        found = set(unsure)
+        for policy in policies:
+            demands = [demand for each in policy.applies_to for demand in demands_of(each, "pod")]
+            if not demands:
+                return self._every
+            met = [{place for token in demand for place in by_token.get(token, ())} for demand in demands]
+            found |= min(met, key=len)
+        return [self._every[place] for place in found]
+
+    @cached_property
+    def _showing(self) -> tuple[dict[Token, list[int]], list[int]]:
+        """Places in `_every` of the pods that show each token, and of those of which not all is known."""
+        by_token: dict[Token, list[int]] = {}
+        unsure: list[int] = []
+        for place, (_, _, end) in enumerate(self._every):
+            tokens = shown(self._ends.of(end, None))
+            if tokens is None:
+                unsure.append(place)
+            for token in tokens or ():
+                by_token.setdefault(token, []).append(place)
+        return by_token, unsure

@@ -8,7 +8,7 @@ from itertools import repeat
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.conditions import Alternative, Answers, Entry
-from flowdiag.policy.demands import shown
+from flowdiag.policy.demands import Token, shown
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import Check, Outcome, Policy, all_of, miss
 from flowdiag.policy.shortlist import Shortlist
@@ -19,7 +19,7 @@ _FEW = 32
 """Up to so many are asked one by one, since a look-up would cost more."""
 
 _TRIES = 4
-"""Times that all are asked before a list for look-ups is made, which costs as much as these."""
+"""Times that all are gone through before a list for look-ups is made, which costs as much as these."""
 
 
 def selects(policy: Policy, facts: Facts) -> Check:
@@ -100,25 +100,30 @@ class Selections:
     def of(self, facts: Facts) -> list[tuple[Selection, Check]]:
         """Those that take an end, surely or perhaps."""
         found: list[tuple[Selection, Check]] = []
-        for number in bits_of(self._may_select(facts)):
+        wanted, tokens = self._may_select(facts)
+        for number in bits_of(wanted):
             selection = self._all[number]
+            if tokens is not None and not selection.applies_to.may_be(facts.kind, tokens):
+                continue
             check = selection.selects(facts)
             if check is not None:
                 found.append((selection, check))
         return found
 
-    def _may_select(self, facts: Facts) -> int:
-        """Bits of the selections that may take the end."""
+    def _may_select(self, facts: Facts) -> tuple[int, frozenset[Token] | None]:
+        """Bits of the selections that may take the end, and what it shows where each is still to be held against that."""
         wanted = self._spaces.get(None, 0)
         if facts.namespace is not None:
             wanted |= self._spaces.get(facts.namespace, 0)
         if wanted.bit_count() <= _FEW or facts.kind != "pod":
-            return wanted
-        self._asked += 1
-        tokens = shown(facts) if self._asked > _TRIES else None
+            return wanted, None
+        tokens = shown(facts)
         if tokens is None:
-            return wanted
-        return wanted & self._selecting.possible(tokens)
+            return wanted, None
+        self._asked += 1
+        if self._asked <= _TRIES:
+            return wanted, frozenset(tokens)
+        return wanted & self._selecting.possible(tokens), None
 
     @cached_property
     def _selecting(self) -> Shortlist:

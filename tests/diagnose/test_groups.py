@@ -1,8 +1,10 @@
 """The groups of a proof's ends: what no set of policies tells apart, whatever edits were made one after the other."""
 
+import importlib
 import random
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -11,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from random_clusters import OUTSIDE, cluster
 from test_random_proposals import LANGUAGES, refused
 
+from flowdiag.diagnose.proposals.concerned import selected_by
 from flowdiag.diagnose.proposals.proof import Ends
 from flowdiag.diagnose.proposals.propose import compiled, opening
 from flowdiag.diagnose.wording import end_text
@@ -19,6 +22,8 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import Dialect, IpBlockPods
 from flowdiag.policy import compile_policies
 from flowdiag.policy.model import Outcome
+
+concerned = importlib.import_module("flowdiag.diagnose.proposals.concerned")
 
 
 def edited_sets(dice, language):
@@ -107,3 +112,7 @@ def test_no_group_is_left_out_that_a_condition_may_match(language, seed):
                         if place not in near and peer.outcome(seen[place]) is not Outcome.MISS
                     ]
                     assert left_out == []
+        for ref in {one.ref for one in policies.snapshot.policies}:
+            asked = selected_by(policies, ref, cut)
+            with patch.object(concerned, "_FEW", 0):
+                assert selected_by(policies, ref, cut) == asked

@@ -7,11 +7,12 @@ from unittest.mock import patch
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction, WorkloadRef
 from flowdiag.model.policy import Dialect, IpBlockPods
-from flowdiag.policy import compile_policies, nearest, peer_answers, selecting
+from flowdiag.policy import compile_policies, nearest, peer_answers, register, selecting
 from flowdiag.policy.demands import demands_of, shown
 from flowdiag.policy.facts import OUTSIDE
 from flowdiag.policy.model import Outcome, Traffic
@@ -217,6 +218,27 @@ def test_what_is_looked_up_decides_as_what_is_asked_one_by_one(dialect, data, ma
             with patch.object(peer_answers, "_MANY", 0):
                 fast = listed.evaluate(*asked)
             assert fast == slow
+
+
+@pytest.mark.parametrize("dialect", list(WRITTEN))
+@settings(max_examples=40, deadline=None)
+@given(st.data(), kubernetes.PODS)
+def test_pods_that_are_looked_up_are_those_that_a_policy_selects(dialect, data, made):
+    """Surely or perhaps, for policies of a namespace and of none; the same ends have the same views."""
+    build, policies = WRITTEN[dialect]
+    state = build(made, data.draw(policies))
+    # Of a pod that has no address yet not all is known, and no list holds it.
+    state = replace(state, pods=(*state.pods, pod("a", "waits", {"app": "p", "tier": "q"})))
+    plain, quick, tried = (compiled(state, dialect, IpBlockPods.AUTO) for _ in range(3))
+    for ref in {one.ref for one in state.policies}:
+        for unknown in (False, True):
+            asked = plain.register.selects(ref, unknown=unknown)
+            with patch.object(register, "_TRIES", 0):
+                assert quick.register.selects(ref, unknown=unknown) == asked
+    for end in map(pod_end, state.pods):
+        for direction in Direction:
+            with patch.object(selecting, "_FEW", 0):
+                assert tried.isolating(end, direction) == plain.isolating(end, direction)
 
 
 @pytest.mark.parametrize("dialect", list(WRITTEN))

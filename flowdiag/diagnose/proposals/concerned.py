@@ -16,7 +16,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy import PolicySet
 from flowdiag.policy.bitsets import bits_of
-from flowdiag.policy.conditions import Alternative
+from flowdiag.policy.conditions import Alternative, Asked
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Outcome, Policy, Rule
@@ -26,6 +26,9 @@ __all__ = ["Pair", "concerned", "selected_by"]
 
 Pair = tuple[Group, Group]
 """Client and server."""
+
+_FEW = 64
+"""Groups up to which it costs less to ask a policy than to look up what they show."""
 
 
 def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterator[tuple[Pair, Direction]]:
@@ -56,11 +59,20 @@ def selected_by(policies: PolicySet, ref: PolicyRef, cut: Cut) -> list[Group]:
     """The groups inside the cluster that a policy selects, perhaps or surely."""
     edited = policies.register.named(ref)
     facts = cut.facts(policies)
-    return [
-        cut.groups[place]
-        for place in cut.within({policy.namespace for _, policy in edited})
-        if _selected(edited, facts[place])
-    ]
+    return [cut.groups[place] for place in _near([(edited, facts)], cut) if _selected(edited, facts[place])]
+
+
+def _near(asked: Sequence[tuple[Sequence[tuple[str, Policy]], Seen]], cut: Cut) -> list[int]:
+    """Places of the groups that one of these policies may select, each with what its set's conditions see."""
+    every = [policy for policies, _ in asked for _, policy in policies]
+    places = cut.within({policy.namespace for policy in every})
+    if len(places) <= _FEW:
+        return places
+    near: set[int] = set()
+    for policies, seen in asked:
+        for _, policy in policies:
+            near |= cut.may_meet(seen, Alternative(tuple(map(Asked, policy.applies_to))))
+    return [place for place in places if place in near]
 
 
 # --- an edited policy ---------------------------------------------------------------------------------
@@ -85,7 +97,7 @@ class _Chosen:
         looks = [cut.facts(each) for each in (old, new)]
         self.ends: list[tuple[int, bool]] = []
         """Places of those whom they select, and whether it is the same before and after."""
-        for place in cut.within({policy.namespace for policy in every}):
+        for place in _near(list(zip((self.before, self.after), looks, strict=True)), cut):
             own = [
                 _selected(one, look[place])
                 for one, look in zip((self.before, self.after), looks, strict=True)
