@@ -145,7 +145,8 @@ def _run(args: list[str] | None, name: str) -> int:
     except click.UsageError as error:
         from flowdiag.cli.usage import say_usage
 
-        say_usage(error, name, sys.argv[1:] if args is None else args)
+        words = sys.argv[1:] if args is None else args
+        say_usage(error, " ".join([name, *(word for word in words[:1] if word in COMMANDS)]))
         return exit_codes.USAGE
     except click.ClickException as error:
         say(error.format_message())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from difflib import get_close_matches
 
 import click
 
-from flowdiag.cli.main import COMMANDS
 from flowdiag.cli.messages import say
 
 __all__ = ["say_usage"]
@@ -17,23 +15,18 @@ _ALIKE = 0.7
 """How much alike an option must be to have been meant; 1 is the same."""
 
 
-def say_usage(error: click.UsageError, program: str, words: Sequence[str] = ()) -> None:
+def say_usage(error: click.UsageError, called: str) -> None:
     """Say what is wrong, and the command that tells more.
 
     Args:
         error: what click raised.
-        program: how it was called.
-        words: what stood behind that; errors of some kinds do not know the command that they are about.
+        called: the program and its command, for errors of kinds that do not know what they are about.
     """
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
-    if error.ctx is not None:
-        command = error.ctx.command_path
-    else:
-        command = " ".join([program, *(word for word in words[:1] if word in COMMANDS)])
     say(_what(error))
-    say(_hint(error, command), start="  ")
+    say(_hint(error, called if error.ctx is None else error.ctx.command_path), start="  ")
 
 
 def _what(error: click.UsageError) -> str:
