@@ -40,14 +40,15 @@ def concerned(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> Iterat
         edit: what was changed.
         cut: groups of ends that neither of the two tells apart.
     """
-    chosen = None if isinstance(edit, Labelling) else _Chosen(old, new, edit, cut)
+    chosen: _Chosen | None = None
     for direction in Direction:
-        if chosen is None:
-            found = _by_label(old, new, direction, cut)
+        if isinstance(edit, Labelling):
+            found = _by_label(old, new, direction, edit, cut)
         elif old.beyond.crosses or new.beyond.crosses:
             # Something on the way may refuse by where pods run, which the groups do not show: no pair is left out.
             found = ((subject, peer) for subject in cut.groups for peer in cut.groups if not subject.outside)
         else:
+            chosen = chosen or _Chosen(old, new, edit, cut)
             found = _by_policy(old, new, direction, chosen, cut)
         for subject, peer in found:
             if not (subject.outside and peer.outside) and subject.meets(peer):
@@ -244,27 +245,31 @@ def _standing(view: View) -> tuple[object, ...]:
 # --- a labelled namespace -----------------------------------------------------------------------------
 
 
-def _by_label(old: PolicySet, new: PolicySet, direction: Direction, cut: Cut) -> Iterator[Pair]:
-    """Yield pairs for a labelled namespace: the policies are the same, rule by rule, and ends look different to them."""
+def _by_label(
+    old: PolicySet, new: PolicySet, direction: Direction, edit: Labelling, cut: Cut
+) -> Iterator[Pair]:
+    """Yield pairs for a labelled namespace: the policies are the same, rule by rule, and its ends look different to them."""
     sides = (old, new)
     plans = [each.plan(direction) for each in sides]
     every = (1 << len(plans[0].rules)) - 1
     facts = [cut.facts(each) for each in sides]
-    changed = []
-    for looks in zip(*facts, strict=True):
-        answers = [plan.peers.of(look, every) for plan, look in zip(plans, looks, strict=True)]
-        changed.append((answers[0].sure ^ answers[1].sure) | (answers[0].maybe ^ answers[1].maybe))
+    labelled = cut.within({edit.namespace.name})
+    changed: list[tuple[Group, int]] = []
+    for place in labelled:
+        before, after = (plan.peers.of(looks[place], every) for plan, looks in zip(plans, facts, strict=True))
+        bits = (before.sure ^ after.sure) | (before.maybe ^ after.maybe)
+        if bits:
+            changed.append((cut.groups[place], bits))
+    own = frozenset(labelled)
     for place, subject in enumerate(cut.groups):
         if subject.outside:
             continue
-        views = [each.view(direction, look[place]) for each, look in zip(sides, facts, strict=True)]
-        same = _seen(views[0]) == _seen(views[1])
-        wanted = views[0].answers.maybe
-        yield from (
-            (subject, peer)
-            for peer, bits in zip(cut.groups, changed, strict=True)
-            if not same or bits & wanted
-        )
+        view = old.view(direction, facts[0][place])
+        if place in own and _seen(view) != _seen(new.view(direction, facts[1][place])):
+            yield from ((subject, peer) for peer in cut.groups)
+        else:
+            wanted = view.answers.maybe
+            yield from ((subject, peer) for peer, bits in changed if bits & wanted)
 
 
 def _seen(view: View) -> tuple[object, ...]:
