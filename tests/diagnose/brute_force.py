@@ -66,6 +66,37 @@ def opened(case, before, after, ends):
     return found
 
 
+def opened_to_nodes(case, before, after, ends):
+    """As `opened`, between every node of the state, and pods and addresses outside."""
+    nodes = [
+        Endpoint(kind=EndpointKind.NODE, name=name, node=node) for name, node in after.snapshot.nodes.items()
+    ]
+    others = (*ends.pods, *ends.outside)
+    pairs = [pair for one in others for node in nodes for pair in ((one, node), (node, one))]
+    found = {
+        (end_text(src), end_text(dst), protocol, port)
+        for src, dst in pairs
+        for protocol in PROTOCOLS
+        for port in probes(before, after)
+        if after.evaluate(src, dst, protocol, port).allowed is True
+        and before.evaluate(src, dst, protocol, port).allowed is not True
+    }
+    return found - {(end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port)}
+
+
+def is_of_nodes(row):
+    """Whether an end of what opens is a node, or several."""
+    return any(name == "any node" or name.startswith("node ") for name in row[:2])
+
+
+def stands_for(row, one):
+    """Whether a row of a report, with its name for several nodes, means this pair."""
+    return row[2:] == one[2:] and all(
+        told == name or (name.startswith("node ") and (told == "any node" or told.endswith(" like it")))
+        for told, name in zip(row[:2], one[:2], strict=True)
+    )
+
+
 def perhaps(case, before, after, ends):
     """As `opened`, of what is closed for sure before and not known after; between ends that somebody has seen."""
     ports = probes(before, after)

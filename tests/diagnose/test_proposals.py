@@ -10,7 +10,7 @@ from msgspec import UNSET, structs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from brute_force import listed, listed_as_perhaps, opened, perhaps
+from brute_force import is_of_nodes, listed, listed_as_perhaps, opened, opened_to_nodes, perhaps, stands_for
 from diagnosis_cases import build_case, load_cases, objects
 
 from flowdiag.cluster.snapshot import build_snapshot
@@ -154,7 +154,13 @@ def test_a_proposal_holds_when_applied(code):
         applied = _applied(spec, found, policies)
 
         assert applied.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True, name
-        assert opened(case, policies, applied, ends) == listed(found, policies, applied), name
+        rows = listed(found, policies, applied)
+        of_nodes = {row for row in rows if is_of_nodes(row)}
+        assert opened(case, policies, applied, ends) == rows - of_nodes, name
+        to_nodes = opened_to_nodes(case, policies, applied, ends)
+        assert all(any(stands_for(row, one) for row in of_nodes) for one in to_nodes), name
+        asked = (end_text(case.flow.src), end_text(case.flow.dst), case.protocol, case.port)
+        assert all(any(stands_for(row, one) for one in (*to_nodes, asked)) for row in of_nodes), name
         assert perhaps(case, policies, applied, ends) == listed_as_perhaps(found, policies, applied), name
         held.append(name)
 

@@ -1,6 +1,6 @@
 """The proof of a proposal: evaluated again, nothing closed, and everything that it opens besides, listed.
 
-Exact over the workloads of the snapshot, the outside ends seen in the flows and all other outside addresses (by range
+Exact over the workloads of the snapshot, its nodes, the outside ends seen in the flows and all other outside addresses (by range
 where policies tell them apart), by the policy room's port algebra; which pairs an edit can concern at all is said by
 `flowdiag.diagnose.proposals.concerned`.
 """
@@ -18,6 +18,7 @@ from flowdiag.diagnose.proposals.concerned import Pair, concerned, selected_by
 from flowdiag.diagnose.proposals.cuts import Cut, Group
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.groups import Groups
+from flowdiag.diagnose.proposals.node_ends import NodeEnds
 from flowdiag.diagnose.proposals.ranges import Outside, Ranges
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.endpoint import Endpoint, EndpointKind
@@ -84,6 +85,7 @@ class Ends(Struct, frozen=True):
     groups: Groups
     others: Outside
     """Which addresses may be outside beside those that were seen."""
+    nodes: NodeEnds
 
     @classmethod
     def of(cls, snapshot: Snapshot, flows: Iterable[Endpoint]) -> Ends:
@@ -107,7 +109,7 @@ class Ends(Struct, frozen=True):
         anybody = [_ANY_OF[version] for version in sorted(shown)] if 6 in shown else [_ANYBODY]
         outside = (*(seen[ip] for ip in sorted(seen)), *anybody)
         others = Outside(snapshot, [end.ip for end in outside])
-        return cls(pods, outside, Groups((*pods, *outside)), others)
+        return cls(pods, outside, Groups((*pods, *outside)), others, NodeEnds(snapshot))
 
 
 class Elsewhere(Struct, frozen=True):
@@ -240,10 +242,29 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Radius |
             _note(opened, _pairs(src, dst), protocol, now - was)
     for (client_name, server_name, protocol), ports in ranges.rows():
         _note(opened, [(client_name, server_name)], protocol, ports)
+    if not _note_nodes(opened, steps, edits, ends.nodes, cut):
+        return None
     surely = _of_either_family(opened)
     # Of a workload's pods one may be open for sure where another is not known.
     left = {pair: ports - surely.get(pair, NO_PORTS) for pair, ports in _of_either_family(doubtful).items()}
     return Radius(surely, {pair: ports for pair, ports in left.items() if ports})
+
+
+def _note_nodes(opened: Opened, steps: Steps, edits: Sequence[AnyEdit], nodes: NodeEnds, cut: Cut) -> bool:
+    """Note what surely opens to and from nodes; ``False`` where something would close.
+
+    Which nodes an entity stands for is not always known, and that is what the rule is for.
+    """
+    for group, node, name in nodes.pairs(steps.sets, edits, cut):
+        for outward in (True, False):
+            change = steps.opens(*((group.end, node) if outward else (node, group.end)), set(Direction))
+            if change is None:
+                return False
+            before, after = change
+            names = [(own, name) if outward else (name, own) for own in group.names]
+            for protocol, ports in after.open.items():
+                _note(opened, names, protocol, ports - before.open.get(protocol, NO_PORTS))
+    return True
 
 
 def lets_pass(policies: PolicySet, case: Case) -> bool:
