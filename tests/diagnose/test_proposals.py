@@ -1606,3 +1606,20 @@ def test_the_ports_of_one_rule_are_told_once():
         f"Allow 8443/TCP and 9090-9099/TCP in {api}; admit a/b in {api}; allow 53/UDP in {web}"
     )
     assert in_one(["Allow it as ICMP type 8; x"]) == "Allow it as ICMP type 8; x"
+
+
+def test_nodes_that_a_rule_means_are_among_what_its_change_opens():
+    """Policies take them for alike, whatever their own names' labels are, and a report names them together."""
+    rule = {"toEntities": ["cluster"], "toPorts": [{"ports": [{"port": "80", "protocol": "TCP"}]}]}
+    policy = {"endpointSelector": {"matchLabels": {"app": "web"}}, "egress": [rule]}
+    spec = _spec(policies={"CiliumNetworkPolicy shop/web": policy}) | {"dialect": "cilium"}
+    nodes = {
+        name: {"ip": ip, "labels": {"kubernetes.io/hostname": name}}
+        for name, ip in (("node-a", "192.0.2.11"), ("node-b", "192.0.2.12"), ("node-c", "192.0.2.13"))
+    }
+    spec["state"] = {**spec["state"], "nodes": nodes}
+    _, _, _, found = proposal_of(spec)
+
+    assert found.summary.startswith("Allow 6379/TCP in CiliumNetworkPolicy shop/web egress[0].")
+    opened_to_nodes = [(one.src, one.dst, one.ports) for one in found.also_allows if "node" in one.dst]
+    assert opened_to_nodes == [("shop/web", "any node", ("6379",))]

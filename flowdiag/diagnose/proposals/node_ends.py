@@ -15,6 +15,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Snapshot
 from flowdiag.policy import PolicySet
 from flowdiag.policy.ends import EndsBook
+from flowdiag.policy.facts import values_of
 from flowdiag.policy.model import Outcome
 from flowdiag.policy.selecting import selects
 
@@ -75,11 +76,10 @@ class NodeEnds:
         if known is None:
             alike: dict[tuple[object, ...], list[Endpoint]] = {}
             for node in self._nodes:
-                seen = [book.of(node, None) for book in books]
-                labels = seen[0].node_labels
-                look = (
-                    None if labels is None else tuple(sorted(labels.items())),
-                    *(facts.hits for facts in seen),
+                # Every node has a label of its own with its name, at which hardly any policy looks.
+                look = tuple(
+                    (facts.hits, *values_of(facts, keys))
+                    for facts, keys in ((book.of(node, None), tuple(sorted(book.keys))) for book in books)
                 )
                 alike.setdefault(look, []).append(node)
             looks = {_name(nodes, len(self._nodes)): nodes[:_OF_ONE_LOOK] for nodes in alike.values()}
