@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from msgspec import UNSET, structs
@@ -15,7 +16,7 @@ from diagnosis_cases import build_case, load_cases, objects
 
 from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose import Case, diagnose
-from flowdiag.diagnose.proposals import attach, propose
+from flowdiag.diagnose.proposals import attach, node_ends, propose
 from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.edit import Edit, changed_policy
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends
@@ -1623,3 +1624,6 @@ def test_nodes_that_a_rule_means_are_among_what_its_change_opens():
     assert found.summary.startswith("Allow 6379/TCP in CiliumNetworkPolicy shop/web egress[0].")
     opened_to_nodes = [(one.src, one.dst, one.ports) for one in found.also_allows if "node" in one.dst]
     assert opened_to_nodes == [("shop/web", "any node", ("6379",))]
+
+    with patch.object(node_ends, "_MOST", 1):
+        assert proposal_of(spec)[3] is None, "what is not asked is not proved"

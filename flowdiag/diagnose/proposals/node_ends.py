@@ -6,7 +6,7 @@ run on one of them, and a report names them together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from flowdiag.diagnose.proposals.concerned import selected_by
 from flowdiag.diagnose.proposals.cuts import Cut, Group
@@ -25,8 +25,8 @@ ANY_NODE = "any node"
 """How a report names all nodes of a cluster that has several."""
 
 _OF_ONE_LOOK = 2
-_MOST = 4_000
-"""Groups that are asked per edit with nodes, beside those of the first look."""
+_MOST = 40_000
+"""Questions per proposal; where there are more, there is no proof and so no proposal."""
 
 
 class NodeEnds:
@@ -41,8 +41,8 @@ class NodeEnds:
 
     def pairs(
         self, sets: Sequence[PolicySet], edits: Sequence[AnyEdit], cut: Cut
-    ) -> Iterator[tuple[Group, Endpoint, str]]:
-        """Yield groups that an edited policy selects with each node to ask for, and how that is named.
+    ) -> list[tuple[Group, Endpoint, str]] | None:
+        """Give the groups that an edited policy selects with each node to ask for, and how that is named.
 
         A policy of nodes themselves (of the host firewall) is asked about every group.
 
@@ -50,24 +50,27 @@ class NodeEnds:
             sets: the policies as they are, then with one edit after the other.
             edits: one for each step; a label of a namespace opens nothing to nodes.
             cut: the groups of these sets.
+
+        Returns:
+            ``None`` where there is too much to ask.
         """
         looks = self._looks(sets)
+        found: list[tuple[Group, Endpoint, str]] = []
         for policies, edit in zip(sets[1:], edits, strict=True):
             if not isinstance(edit, Edit):
                 continue
             edited = [policy for _, policy in policies.register.named(edit.new.ref)]
             selected = selected_by(policies, edit.new.ref, cut)
-            left = _MOST
             for name, nodes in looks.items():
                 policed = any(
                     selects(policy, policies.ends.of(nodes[0], None)).outcome is not Outcome.MISS
                     for policy in edited
                 )
                 groups = cut.groups if policed else selected
-                left -= len(groups)
-                if left < 0 and name is not next(iter(looks)):
-                    break
-                yield from ((group, node, name) for group in groups for node in nodes)
+                if len(found) + len(groups) * len(nodes) > _MOST:
+                    return None
+                found += [(group, node, name) for group in groups for node in nodes]
+        return found
 
     def _looks(self, sets: Sequence[PolicySet]) -> dict[str, list[Endpoint]]:
         """Nodes that no condition of the sets tells apart, but as the policed pod's own, by how they are named."""

@@ -251,11 +251,14 @@ def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Radius |
 
 
 def _note_nodes(opened: Opened, steps: Steps, edits: Sequence[AnyEdit], nodes: NodeEnds, cut: Cut) -> bool:
-    """Note what surely opens to and from nodes; ``False`` where something would close.
+    """Note what surely opens to and from nodes; ``False`` where something would close, or there is too much to ask.
 
     Which nodes an entity stands for is not always known, and that is what the rule is for.
     """
-    for group, node, name in nodes.pairs(steps.sets, edits, cut):
+    pairs = nodes.pairs(steps.sets, edits, cut)
+    if pairs is None:
+        return False
+    for group, node, name in pairs:
         for outward in (True, False):
             change = steps.opens(*((group.end, node) if outward else (node, group.end)), set(Direction))
             if change is None:
