@@ -260,6 +260,33 @@ def test_a_policy_may_be_applied_to_a_group():
     )
 
 
+@pytest.mark.parametrize(
+    ("group", "allowed"),
+    [
+        ({"podSelector": {"matchLabels": {"app": "api"}}}, False),
+        ({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}, False),
+        ({"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "api"}}}, True),
+        ({"childGroups": ["wide"]}, True),
+    ],
+)
+@pytest.mark.parametrize("of_rule", [False, True])
+def test_a_policy_applied_to_a_group_with_pods_of_other_namespaces_is_not_realized(group, allowed, of_rule):
+    """Not at the pods of its own namespace either: no node gets it."""
+    others = [
+        raw("Group", name, spec, group=GROUP, namespace="shop")
+        for name, spec in {"mine": group, "wide": {"namespaceSelector": {}}}.items()
+    ]
+    applied = {"appliedTo": [{"group": "mine"}]}
+    policy = (
+        annp("a", 5, rule("Drop", **applied), appliedTo=None) if of_rule else annp("a", 5, DROP, **applied)
+    )
+    state = snapshot([WEB, NEAR, FAR], [policy], others=tuple(others))
+    known = compile_policies(state, dialect=Dialect.ANTREA)
+
+    assert known.evaluate(pod_end(WEB), pod_end(NEAR), "TCP", 80).ingress.allowed is allowed
+    assert [ref.name for ref, why in known.notes if "not realized" in why] == (["a"] if allowed else [])
+
+
 def test_a_namespaced_policys_pods_are_its_own():
     policies = [annp("a", 5, rule("Drop", API))]
 

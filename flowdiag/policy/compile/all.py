@@ -14,7 +14,7 @@ from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
-from flowdiag.policy.compile.antrea import ANTREA_GROUPS, compile_antrea, is_behind
+from flowdiag.policy.compile.antrea import ANTREA_GROUPS, compile_antrea, is_behind, unrealized
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
 from flowdiag.policy.compile.gke import compile_fqdn_policy, lookups
@@ -291,6 +291,8 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
 def _not_in_force(policy: PolicyObject, context: CompileContext) -> str | None:
     """Why this enforcer ignores what others do not; ``None`` where it does not."""
     why = kubernetes.of_other_network(policy, context.dialect) or of_controller(policy)
+    if why is None and policy.ref.group in ANTREA_GROUPS and context.dialect is Dialect.ANTREA:
+        why = unrealized(policy, context)
     if why is not None:
         return why
     if context.dialect is not Dialect.CILIUM or policy.ref.group != admin.GROUP:

@@ -39,7 +39,7 @@ from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMa
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["ANTREA_GROUPS", "compile_antrea", "is_behind"]
+__all__ = ["ANTREA_GROUPS", "compile_antrea", "is_behind", "unrealized"]
 
 _BASELINE = "baseline"
 _TIERS = {
@@ -65,6 +65,37 @@ def _tier_name(policy: PolicyObject) -> str:
     tier = policy.spec.get("tier")
     # The first releases wrote the tiers of their own with capitals ("securityOps").
     return tier.lower() if isinstance(tier, str) and tier else "application"
+
+
+def unrealized(policy: PolicyObject, context: CompileContext) -> str | None:
+    """Why Antrea enforces nothing of a policy of a namespace; ``None`` where it does.
+
+    The group that it is applied to may have pods of that namespace alone: with one of another the whole policy has the
+    status ``Realizable=False`` and no node gets it (``networkpolicy_controller.go``, ``getInternalGroupWorkloads``).
+    """
+    rules = [rule for way in Direction for rule in _listed(policy.spec.get(way.value))]
+    parts = [part for one in (policy.spec, *rules) for part in _listed(one.get("appliedTo"))]
+    named = [part["group"] for part in parts if isinstance(part.get("group"), str)]
+    if policy.ref.namespace is None or not named:
+        return None
+    groups = Groups(policy, context)
+    others = [
+        pod
+        for pod in context.snapshot.pods
+        if pod.live and not pod.host_network and pod.namespace != policy.ref.namespace
+    ]
+    for name in dict.fromkeys(named):
+        found = next((pod for pod in others if groups.has(name, pod)), None)
+        if found is not None:
+            return (
+                f"not realized: it is applied to the group {name}, which has pods of other namespaces "
+                f"({found.namespace}/{found.name})"
+            )
+    return None
+
+
+def _listed(raw: Any) -> list[dict[str, Any]]:
+    return [each for each in raw if isinstance(each, dict)] if isinstance(raw, list) else []
 
 
 def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:

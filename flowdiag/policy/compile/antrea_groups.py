@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowdiag.model.objects import PolicyObject
+from flowdiag.model.objects import NAME_LABEL, Pod, PolicyObject
 from flowdiag.model.policy import Condition
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, unknown_field
+from flowdiag.policy.facts import Facts
 from flowdiag.policy.matchers import (
     AddressRange,
     NamespaceNamed,
@@ -20,8 +21,8 @@ from flowdiag.policy.matchers import (
     PodSelected,
     Undecidable,
 )
-from flowdiag.policy.model import Matcher
-from flowdiag.policy.selectors import LabelSelector, Requirement, read_selector
+from flowdiag.policy.model import Matcher, Outcome
+from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 
 __all__ = ["ANTREA_GROUPS", "Alternatives", "Groups", "range_of"]
 
@@ -67,6 +68,26 @@ class Groups:
         if not isinstance(spec, dict):
             return ((Undecidable(f"the group {name} has no spec"),),)
         return tuple(self._members(name, {str(k): v for k, v in spec.items() if v is not None}, nested))
+
+    def has(self, name: str, pod: Pod) -> bool:
+        """Whether a pod surely is a member now, by its labels; nobody is of a group that cannot be read."""
+        space = self._context.snapshot.namespaces.get(pod.namespace)
+        facts = Facts(
+            kind="pod",
+            namespace=pod.namespace,
+            labels=pod.labels,
+            namespace_labels={NAME_LABEL: pod.namespace, **(space.labels if space is not None else {})},
+            namespace_complete=space is not None,
+        )
+        try:
+            every = self.of(name)
+        except (PolicyError, SelectorError):
+            return False
+        return any(
+            all(each.check(facts).outcome is Outcome.MATCH for each in one)
+            for one in every
+            if not isinstance(one[0], AddressRange)
+        )
 
     def _members(self, name: str, spec: dict[str, Any], nested: int) -> Iterator[tuple[Matcher, ...]]:
         keys = spec.keys()
