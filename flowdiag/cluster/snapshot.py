@@ -94,7 +94,7 @@ def merge_manifests(
         kinds_seen=seen,
         unread=frozenset().union(*(manifest.unread for manifest in manifests)) - seen,
         damaged=tuple(f"{one.input}:{one.line}" if one.line else one.input for one in problems if one.hides),
-        config=_config(others),
+        config=_config(others, workloads.values()),
     ), problems
 
 
@@ -324,8 +324,11 @@ _CONFIG_PREFIX = {
 }
 
 
-def _config(others: tuple[RawObject, ...]) -> dict[str, str]:
-    """``cilium.enable-policy`` and the like, from the agents' ConfigMaps; Calico's from FelixConfiguration."""
+def _config(others: tuple[RawObject, ...], workloads: Iterable[WorkloadObject]) -> dict[str, str]:
+    """``cilium.enable-policy`` and the like, from the agents' ConfigMaps; Calico's from FelixConfiguration.
+
+    AWS's mode is a variable of its DaemonSet (amazon-vpc-cni-k8s v1.15 and later).
+    """
     found: dict[str, str] = {}
     for one in others:
         if one.kind == "ConfigMap" and one.name in _CONFIG_PREFIX:
@@ -336,5 +339,10 @@ def _config(others: tuple[RawObject, ...]) -> dict[str, str]:
         elif one.kind == "FelixConfiguration" and one.name == "default":
             found.update(
                 {f"felix.{key}": value for key, value in string_map(as_map(one.body.get("spec"))).items()}
+            )
+    for agent in workloads:
+        if (agent.kind, agent.name) == ("DaemonSet", "aws-node"):
+            found.update(
+                {f"aws.{name.lower().replace('_', '-')}": value for name, value in agent.settings.items()}
             )
     return dict(sorted(found.items()))

@@ -54,7 +54,7 @@ def read_object(
         if kind == "Endpoints":
             return tuple(read_endpoints(body, meta)), None
         if kind in WORKLOAD_KINDS:
-            workload = read_workload(kind, meta, origin)
+            workload = read_workload(kind, body, meta, origin)
             return workload, read_template(body, workload)
     if kind == "EndpointSlice":
         slice_ = read_endpoint_slice(body, meta)

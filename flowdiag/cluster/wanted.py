@@ -19,6 +19,7 @@ __all__ = [
     "POLICY_KINDS",
     "POLICY_NAMES",
     "RAW_KINDS",
+    "SETTINGS",
     "SKIP",
     "UNREAD_KINDS",
     "WORKLOAD_KINDS",
@@ -180,6 +181,8 @@ _CONTAINERS: Filter = {
     "startupProbe": _PROBE,
     "*": SKIP,
 }
+SETTINGS = frozenset({"NETWORK_POLICY_ENFORCING_MODE"})
+"""Environment variables of agents that change what policies mean; values of others are nobody's business."""
 _POD_SPEC: Filter = {
     "containers": _CONTAINERS,
     "hostNetwork": KEEP,
@@ -214,6 +217,15 @@ _WORKLOAD: Filter = {
     },
     "status": SKIP,
 }
+# Agents are DaemonSets.
+_AGENT_SPEC: Filter = {
+    **_POD_SPEC,
+    "containers": {**_CONTAINERS, "env": {"name": KEEP, "value": KEEP, "*": SKIP}},
+}
+_DAEMON_SET: Filter = {
+    **_WORKLOAD,
+    "spec": {"template": {**_TEMPLATE, "spec": _AGENT_SPEC}, "*": SKIP},
+}
 _NODE: Filter = {
     "metadata": _META,
     "spec": {"podCIDR": KEEP, "podCIDRs": KEEP, "*": SKIP},
@@ -243,6 +255,7 @@ _BY_KIND: dict[str, Filter] = {
     "PodMonitor": _MONITOR,
     "ServiceMonitor": _MONITOR,
     **dict.fromkeys(WORKLOAD_KINDS, _WORKLOAD),
+    "DaemonSet": _DAEMON_SET,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowdiag.cluster.addresses import canonical_ips
 from flowdiag.cluster.meta import Meta, as_bool, as_int, as_list, as_map, as_text, as_time, string_map
+from flowdiag.cluster.wanted import SETTINGS
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import ContainerPort, Origin, Pod, Probe, WorkloadObject
 
@@ -139,7 +140,7 @@ def read_workload_endpoint(body: dict[str, Any], meta: Meta, origin: Origin) -> 
     )
 
 
-def read_workload(kind: str, meta: Meta, origin: Origin) -> WorkloadObject:
+def read_workload(kind: str, body: dict[str, Any], meta: Meta, origin: Origin) -> WorkloadObject:
     """A Deployment, StatefulSet ... without its template."""
     return WorkloadObject(
         kind=kind,
@@ -149,9 +150,25 @@ def read_workload(kind: str, meta: Meta, origin: Origin) -> WorkloadObject:
         annotations=meta.annotations,
         owner=direct_owner(meta),
         created=meta.created,
+        settings=_settings(body) if kind == "DaemonSet" else {},
         origin=origin,
         managed=meta.managed,
     )
+
+
+def _settings(body: dict[str, Any]) -> dict[str, str]:
+    """Of the variables of its containers, those that change what policies mean."""
+    pod_spec = as_map(as_map(as_map(body.get("spec")).get("template")).get("spec"))
+    variables = [
+        as_map(one)
+        for container in as_list(pod_spec.get("containers"))
+        for one in as_list(as_map(container).get("env"))
+    ]
+    return {
+        name: value
+        for one in variables
+        if (name := as_text(one.get("name"))) in SETTINGS and (value := as_text(one.get("value")))
+    }
 
 
 def read_template(body: dict[str, Any], workload: WorkloadObject) -> Pod | None:

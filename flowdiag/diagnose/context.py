@@ -24,6 +24,7 @@ from flowdiag.model.policy import CILIUM_DIALECTS, Dialect, PolicyRef
 from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
 from flowdiag.policy.beyond import inhabited
+from flowdiag.policy.compile.aws_strict import is_strict
 from flowdiag.policy.names_controller import FQDN_POLICY
 
 __all__ = [
@@ -200,7 +201,8 @@ class Context:
         found = Sign.CILIUM if self.by_identity else 0
         if self.egress_by_name:
             found |= Sign.BY_NAME
-        if self.snapshot.config.get("cilium.enable-policy", "").lower() == "always":
+        config = self.snapshot.config
+        if config.get("cilium.enable-policy", "").lower() == "always" or is_strict(self.dialect, config):
             found |= Sign.ALWAYS
         return found
 

@@ -125,6 +125,8 @@ class WorkloadObject(Struct, frozen=True, kw_only=True):
     annotations: dict[str, str] = {}
     owner: WorkloadRef | None = None
     created: int | None = None
+    settings: dict[str, str] = {}
+    """Of a DaemonSet: environment variables of its containers that change what policies mean."""
     origin: Origin | None = None
     managed: tuple[ManagedWrite, ...] = ()
 

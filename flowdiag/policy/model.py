@@ -221,6 +221,8 @@ class Tier(Struct, frozen=True, kw_only=True):
     """Directions in which every endpoint counts as isolated (Cilium's enforcement mode ``always``)."""
     always_for: frozenset[str] = frozenset({"pod"})
     """Kinds of ends that `always` is about."""
+    why_always: str = ""
+    """The setting that asks for it, as a clause."""
     apart: bool = False
     """It is asked of what all others let pass, at a stage of its own, and only takes away (OVN's egress firewall)."""
     others: Outcome = Outcome.MATCH

@@ -106,7 +106,9 @@ def _ended(plan: Plan, step: TierStep, tier: str, *, implicit: bool) -> WalkStep
     if outcome == "next" and plan.tiers[step.tier].tier.apart:
         text = "none of its rules denies this"
     if outcome == "deny" and rule is None and implicit:
-        text = "denied: no policy selects it, and the agent's enable-policy is always"
+        text = (
+            f"denied: no policy selects it, and {plan.tiers[step.tier].tier.why_always or 'that closes it'}"
+        )
     return _step(tier, by, rule, f"tier-{outcome}", f"tier {tier}: {text}")
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from flowdiag.cluster import build_snapshot, read_manifest, sniff_state
+from flowdiag.cluster.collect.strip import strip
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.policy import PolicyRef
 
@@ -849,3 +850,41 @@ metadata: {name: shop}
     (policy,), namespace = (entry.value for entry in manifest.entries)
     assert policy.spec["policyTypes"] == ["Egress"]
     assert namespace.name == "shop"
+
+
+AGENT = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: NAME, namespace: kube-system}
+spec:
+  template:
+    metadata: {labels: {k8s-app: aws-node}}
+    spec:
+      containers:
+        - name: aws-node
+          env:
+            - {name: PASSWORD, value: hunter2}
+            - {name: NETWORK_POLICY_ENFORCING_MODE, value: strict}
+            - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+"""
+
+
+@pytest.mark.parametrize("name", ["aws-node", "other"])
+def test_the_mode_of_aws_agent_is_read_from_its_daemon_set(name):
+    """And nobody else's, and no other variable."""
+    snapshot, problems = build_snapshot([("ds.yaml", AGENT.replace("NAME", name).encode())])
+    assert snapshot.config == ({"aws.network-policy-enforcing-mode": "strict"} if name == "aws-node" else {})
+    assert problems == []
+    assert "hunter2" not in repr(snapshot)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_bundle_keeps_the_mode_and_no_other_value(full):
+    """Of an agent's variables the one that changes what policies mean leaves the cluster."""
+    value = yaml.safe_load(AGENT)
+    (container,) = strip(value, "apps", "DaemonSet", full=full)["spec"]["template"]["spec"]["containers"]
+    assert {one["name"]: one.get("value") for one in container["env"]} == {
+        "PASSWORD": None,
+        "NETWORK_POLICY_ENFORCING_MODE": "strict",
+        "NODE": None,
+    }

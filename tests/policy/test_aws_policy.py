@@ -1,6 +1,7 @@
 """AWS's ClusterNetworkPolicy and ApplicationNetworkPolicy beside NetworkPolicy."""
 
 import pytest
+from msgspec import structs
 
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
@@ -187,3 +188,44 @@ def test_its_cluster_policy_means_them_too():
         state = snapshot([WEB, ROUTER], [policy], namespaces={"edge": {"team": "edge"}})
         found = compile_policies(state, dialect=Dialect.AWS)
         assert found.evaluate(pod_end(ROUTER), pod_end(WEB), "TCP", 8080).allowed is False
+
+
+def strictly(policies, src, dst, *, mode="strict", dialect=Dialect.AWS):
+    """Ask with the mode of the DaemonSet aws-node; `src` and `dst` are pods."""
+    state = structs.replace(
+        snapshot([WEB, API], policies), config={"aws.network-policy-enforcing-mode": mode}
+    )
+    return compile_policies(state, dialect=dialect).evaluate(
+        pod_end(src), pod_end(dst), "TCP", 8080, walk=True
+    )
+
+
+def test_strict_mode_closes_a_pod_without_policies():
+    """In both directions, and the walk says what closed it; the standard mode and other enforcers leave it open."""
+    found = strictly([], WEB, API)
+    assert (found.egress.allowed, found.ingress.allowed) == (False, False)
+    assert any("NETWORK_POLICY_ENFORCING_MODE" in step.text for step in found.ingress.walk)
+    assert found.ingress.isolated_by == ()
+    for other in (
+        strictly([], WEB, API, mode="standard"),
+        strictly([], WEB, API, dialect=Dialect.KUBERNETES),
+    ):
+        assert (other.egress.allowed, other.ingress.allowed) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("types", "egress", "ingress"),
+    [(["Ingress"], True, False), (["Egress"], False, True), (["Ingress", "Egress"], False, False)],
+)
+def test_strict_mode_leaves_a_pod_with_any_policy_to_its_policies(types, egress, ingress):
+    """One that selects it in one direction opens the other, as in the standard mode."""
+    one = net_policy("shop", "one", {"podSelector": {}, "policyTypes": types})
+    assert strictly([one], WEB, API).egress.allowed is egress
+    assert strictly([one], API, WEB).ingress.allowed is ingress
+
+
+def test_strict_mode_asks_the_administrators_policies_first():
+    """A ClusterNetworkPolicy that accepts opens a pod that no NetworkPolicy selects; one that is silent does not."""
+    takes = cluster("a", "Baseline", 1, ingress=[rule("Accept", "from", EVERYBODY)])
+    assert strictly([takes], API, WEB).ingress.allowed is True
+    assert strictly([takes], WEB, API).egress.allowed is False

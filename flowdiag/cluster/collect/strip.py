@@ -1,15 +1,15 @@
 """What of an object leaves the cluster.
 
 Objects are reduced to the fields that diagnosis reads (`flowdiag.cluster.wanted`) and those annotations; policies
-alone keep all of theirs, since who applies a changed one would remove what is not in it.  Values of environment
-variables and of headers that probes send never leave, whatever was asked for.
+alone keep all of theirs, since who applies a changed one would remove what is not in it.  Values of headers that
+probes send never leave, whatever was asked for, nor do those of environment variables, but for an agent's settings.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from flowdiag.cluster.wanted import POLICY_KINDS, SKIP, filter_of
+from flowdiag.cluster.wanted import POLICY_KINDS, SETTINGS, SKIP, filter_of
 
 __all__ = ["is_policy", "strip"]
 
@@ -58,7 +58,8 @@ def strip(value: dict[str, Any], group: str, kind: str, *, full: bool) -> dict[s
         kind: of the object.
         full: leave out only what must never leave.
     """
-    kept: dict[str, Any] = _bare(value) if full else _filtered(value, filter_of(kind))
+    wanted = value if full else _filtered(value, filter_of(kind))
+    kept: dict[str, Any] = _bare(wanted) if full or kind == "DaemonSet" else wanted
     for meta in _metas(kept):
         notes = meta.get("annotations")
         if isinstance(notes, dict):
@@ -108,7 +109,11 @@ def _without_values(container: Any) -> Any:
         return container
     kept = {key: one for key, one in container.items() if key != "envFrom"}
     if isinstance(kept.get("env"), list):
-        kept["env"] = _names(kept["env"])
+        kept["env"] = [
+            one if one.get("name") in SETTINGS else {"name": one.get("name")}
+            for one in kept["env"]
+            if isinstance(one, dict)
+        ]
     return kept
 
 

@@ -18,6 +18,7 @@ from flowdiag.model.finding import Finding
 from flowdiag.model.policy import EndDecision
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import moment_text
+from flowdiag.policy.compile.aws_strict import SETTING
 
 __all__ = ["RecordedAgainstReplay"]
 
@@ -94,6 +95,7 @@ class RecordedAgainstReplay(Rule):
             said=agent.said,
             advice=_relabelled(case)
             or _written(case)
+            or _of_aws(case)
             or (
                 "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
                 "policies or labels that changed since and for an agent that lags behind."
@@ -131,6 +133,25 @@ def _limits(case: Case, missing: tuple[str, ...]) -> Iterator[str]:
     isolated = known is not None and bool(known.isolated_by)
     if case.flow.distinct.parser == _AWS_AGENT and case.direction is Direction.EGRESS and not isolated:
         yield "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
+
+
+def _of_aws(case: Case) -> str | None:
+    """What is to be looked at before the policies where AWS's agent refused a pod that none closes in this direction."""
+    known = case.end
+    if case.flow.distinct.parser != _AWS_AGENT or known is None or known.isolated_by or known.decided_by:
+        return None
+    parts = []
+    if case.direction is Direction.EGRESS:
+        parts.append(
+            "Try the connection: AWS's agent writes egress denials of pods that ingress policies alone select, although it passes."
+        )
+    if SETTING not in case.context.snapshot.config:
+        parts.append(
+            "In strict mode it closes pods that no policy selects: add the DaemonSet aws-node to the objects."
+        )
+    if not parts:
+        return None
+    return f"{' '.join(parts)} Otherwise bring all policies of that time."
 
 
 def _relabelled(case: Case) -> str | None:

@@ -15,6 +15,7 @@ from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
 from flowdiag.policy.compile.antrea import ANTREA_GROUPS, compile_antrea, is_behind, unrealized
+from flowdiag.policy.compile.aws_strict import is_strict, strict_tier
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
 from flowdiag.policy.compile.gke import compile_fqdn_policy, lookups
@@ -86,6 +87,7 @@ def compile_policies(
             name="Antrea baseline", order=Order.ORDERED, policies=tuple(found.antrea_baseline), closes=False
         ),
         Tier(name="Baseline", order=Order.ORDERED, policies=tuple(found.baseline), closes=False),
+        *([strict_tier(found.network)] if is_strict(dialect, snapshot.config) else ()),
         Tier(
             name="EgressFirewall",
             order=Order.ORDERED,

@@ -256,6 +256,7 @@ class CiliumSet:
             policies=tuple(every),
             always=frozenset(Direction) if always else frozenset(),
             always_for=frozenset(kinds),
+            why_always="the agent's enable-policy is always",
             others=self._context.traits.other_protocols,
         )
 
