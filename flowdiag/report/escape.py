@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 __all__ = [
     "beginning",
@@ -24,6 +25,7 @@ __all__ = [
     "markdown_phrase",
     "middle",
     "phrase",
+    "shares",
     "visible",
     "visible_block",
 ]
@@ -143,12 +145,8 @@ def fitted(text: str, limit: int, *, ascii_only: bool = False) -> str:
             break
         over -= (width - following) * number
         width = following
-    mark = "..." if ascii_only else "…"
-    tail = (width - len(mark)) // 2
-    head = width - len(mark) - tail
-    return " ".join(
-        word if len(word) <= width else f"{word[:head]}{mark}{word[len(word) - tail :]}" for word in words
-    )
+    mark = _mark(ascii_only)
+    return " ".join(_both_ends(word, width, mark, len, _characters) for word in words)
 
 
 def cells(text: str) -> int:
@@ -159,15 +157,53 @@ def cells(text: str) -> int:
 
 
 def middle(text: str, width: int, *, ascii_only: bool = False) -> str:
-    """Cut a name in the middle to at most `width` columns: both its ends tell pods apart."""
-    if cells(text) <= width:
+    """Cut a name in the middle to at most `width` columns: both its ends tell pods apart.
+
+    Of ``namespace/name`` both parts are cut, as many names begin with one namespace and end alike.
+    """
+    return _both_ends(text, width, _mark(ascii_only), cells, beginning)
+
+
+def shares(first: str, second: str, room: int) -> tuple[int, int]:
+    """Columns for two names that take more than `room` between them: half each, or what a short one leaves."""
+    return _shares(cells(first), cells(second), room)
+
+
+def _shares(first: int, second: int, room: int) -> tuple[int, int]:
+    own = max(min(first, room // 2), room - second)
+    return own, room - own
+
+
+_PART = 8
+"""Columns of a namespace or of a name in it that still tell something; below it the two are cut as one."""
+
+
+def _both_ends(
+    text: str, width: int, mark: str, size: Callable[[str], int], start: Callable[[str, int], str]
+) -> str:
+    """As `middle`, in units of `size`; `start` gives as much of a text's start as fits so many."""
+    if size(text) <= width:
         return text
-    mark = "..." if ascii_only else "…"
-    room = max(width - cells(mark), 2)
-    tail_room = room // 2
-    head = beginning(text, room - tail_room)
-    tail = beginning(text[::-1], tail_room)[::-1]
-    return f"{head}{mark}{tail}"
+    space, slash, name = text.partition("/")
+    room = width - 1
+    if space and name and not _NO_NAME.search(name) and " " not in space and room >= 2 * _PART:
+        parts = zip((space, name), _shares(size(space), size(name), room), strict=True)
+        return slash.join(_both_ends(part, share, mark, size, start) for part, share in parts)
+    room = max(width - size(mark), 2)
+    tail = room // 2
+    return f"{start(text, room - tail)}{mark}{start(text[::-1], tail)[::-1]}"
+
+
+# Paths have more than one, sentences have blanks.
+_NO_NAME = re.compile("[/ ]")
+
+
+def _characters(text: str, width: int) -> str:
+    return text[:width]
+
+
+def _mark(ascii_only: bool) -> str:
+    return "..." if ascii_only else "…"
 
 
 def phrase(text: str, width: int, *, ascii_only: bool = False) -> str:

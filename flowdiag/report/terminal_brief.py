@@ -16,7 +16,7 @@ from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import Miss, PolicyRef
 from flowdiag.model.report import Counterfactual, Problem, RecordedPolicy, Report
 from flowdiag.model.words import ABSENT, AGENT_SAID, REFUSED_TOO, done, plural
-from flowdiag.report.escape import cells
+from flowdiag.report.escape import cells, shares
 from flowdiag.report.isolating import denied_by
 from flowdiag.report.names import (
     end_text,
@@ -109,8 +109,9 @@ def _ends(screen: Screen, problem: Problem) -> None:
         return
     all_here = ": --all" if others == len(problem.connections) - 1 else ""
     tail = f" and {plural(others, 'more connection')}{all_here}" if others else ""
-    half = max((screen.width - _INDENT - cells(tail) - cells(parts[2]) - 4) // 2, 12)
-    told = f"{screen.name(parts[0], half)} {screen.own('→')} {screen.name(parts[1], half)} "
+    room = max(screen.width - _INDENT - cells(tail) - cells(parts[2]) - len("  → ") - 2, 24)
+    widths = shares(parts[0], parts[1], room)
+    told = f"{screen.name(parts[0], widths[0])} {screen.own('→')} {screen.name(parts[1], widths[1])} "
     screen.put((told + screen.name(parts[2], 40), "bold"), tail, indent=_INDENT, hang=2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowdiag.model.report import Problem, Report
 from flowdiag.model.time import NS, rfc3339
 from flowdiag.model.words import done, object_text
-from flowdiag.report.escape import cells, middle, visible
+from flowdiag.report.escape import cells, visible
 from flowdiag.report.isolating import leading_change
 from flowdiag.report.plotted import plotted
 from flowdiag.report.screen import Screen
@@ -53,11 +53,11 @@ def spark(screen: Screen, report: Report, problem: Problem) -> None:
         room = screen.width - here - 2
         if room >= 30 or room >= here:
             beside = unknown if room - cells(unknown) >= _LEAST_NAME else ""
-            shown = middle(visible(text), room - cells(beside), ascii_only=screen.options.ascii)
+            shown = screen.phrase(text, room - cells(beside))
             screen.literal(f"{' ' * here}^ {shown}{beside}", "dim")
         else:
             beside = unknown if room >= cells(unknown) else ""
-            shown = middle(visible(text), here - _INDENT - 1, ascii_only=screen.options.ascii)
+            shown = screen.phrase(text, here - _INDENT - 1)
             screen.literal(f"{shown.rjust(here - 1 - (cells(shown) - len(shown)))} ^{beside}", "dim")
         unknown = "" if beside else unknown
     if unknown:

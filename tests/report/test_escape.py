@@ -16,6 +16,7 @@ from flowdiag.report.escape import (
     fitted,
     json_in_page,
     middle,
+    shares,
     visible,
     visible_block,
 )
@@ -85,24 +86,45 @@ def test_the_longest_names_of_a_sentence_are_cut_and_no_word_is_lost(ascii_only,
     assert (len(cut) <= limit) == (least <= limit)
     assert len(cut.split(" ")) == len(words)
     for word, shown in zip(words, cut.split(" "), strict=True):
-        begin, _, end = shown.partition("..." if ascii_only else "…")
-        assert shown == word or (len(shown) >= 24 and word.startswith(begin) and word.endswith(end))
+        parts = shown.split("..." if ascii_only else "…")
+        assert shown == word or (len(shown) >= 24 and word.startswith(parts[0]) and word.endswith(parts[-1]))
     if len(text) <= limit or least > limit:
         assert cut == text
 
 
 def test_a_title_with_long_names_keeps_its_words() -> None:
-    """A namespace and a workload may have 63 characters each."""
+    """A namespace and a workload may have 63 characters each; both parts keep their ends."""
     one, other = ("/".join(["a" + "n" * 61 + "z", letter + "w" * 61 + "y"]) for letter in "bc")
     title = fitted(f"Nothing allows {one} to reach {other} on 443/TCP", 240)
 
     assert len(title) == 240
-    assert [title.count(word) for word in ("Nothing allows ", " to reach ", " on 443/TCP", "…")] == [
-        1,
-        1,
-        1,
-        2,
-    ]
+    words = ("Nothing allows ", " to reach ", " on 443/TCP", "nz/bw", "nz/cw", "…")
+    assert [title.count(word) for word in words] == [1, 1, 1, 1, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("payments-production/api-of-the-nightly-job", 30, "payment…uction/api-of-…tly-job"),
+        ("payments-production/api", 20, "payments…duction/api"),
+        ("shop/reports-of-the-nightly-job", 20, "shop/reports…tly-job"),
+        ("payments-production/api-of-the-nightly-job", 12, "paymen…y-job"),
+        ("one/two/three-of-the-nightly-jobs", 20, "one/two/th…htly-jobs"),
+        ("payments-production → data/the-nightly-job", 20, "payments-p…ghtly-job"),
+    ],
+)
+def test_of_a_name_in_a_namespace_both_are_cut(text: str, width: int, shown: str) -> None:
+    """Two workloads of one namespace look different; paths, phrases and very short rooms are cut as one."""
+    assert shown == middle(text, width)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(2, 60))
+def test_of_two_names_in_a_line_the_longer_one_is_cut(first: int, second: int, room: int) -> None:
+    own, other = shares("a" * first, "b" * second, room)
+
+    assert own + other == room
+    assert own >= min(first, room // 2)
+    assert other >= min(second, room // 2)
 
 
 @given(st.text(max_size=60))
