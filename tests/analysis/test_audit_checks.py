@@ -44,15 +44,19 @@ DEPLOYMENT = {
 }
 
 
+def _object(api, kind, name, spec, **metadata):
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **metadata}, "spec": spec}
+
+
 @pytest.fixture
 def found(tmp_path):
     """Problems of the checks over objects and records, and the whole examination."""
 
-    def look(objects, lines=(), **options):
+    def look(objects, lines=(), dialect="auto", **options):
         everything = {"apiVersion": "v1", "kind": "List", "items": objects}
         (tmp_path / "state.json").write_text(json.dumps(everything))
         (tmp_path / "flows.jsonl").write_text("".join(lines) or record(1, verdict="FORWARDED"))
-        state = StateOptions(paths=(str(tmp_path / "state.json"),))
+        state = StateOptions(paths=(str(tmp_path / "state.json"),), dialect=dialect)
         examined = examine([str(tmp_path / "flows.jsonl")], state=state, **options)
         return list(check_problems(asked(examined.scene))) if examined.scene else None, examined
 
@@ -99,6 +103,44 @@ class TestSelectsNothing:
         problems, _ = found(objects)
 
         assert problems == [], why
+
+    @pytest.mark.parametrize("word", ["ingress", "health", "init"])
+    def test_endpoints_of_ciliums_own_are_no_pods(self, found, word):
+        """A policy for its Ingress proxy selects something, though no pod."""
+        exists = {"matchExpressions": [{"key": f"reserved:{word}", "operator": "Exists"}]}
+        own, old = (
+            _object(
+                "cilium.io/v2",
+                "CiliumClusterwideNetworkPolicy",
+                name,
+                {"endpointSelector": selector, "ingress": [{"fromEntities": ["world"]}]},
+            )
+            for name, selector in (("own", exists), ("old", {"matchLabels": {"app": "webb"}}))
+        )
+        problems, _ = found([*PODS, own, old])
+
+        assert [p.title for p in problems] == ["CiliumClusterwideNetworkPolicy old selects no pod"]
+
+    @pytest.mark.parametrize(
+        ("role", "spaces", "told"),
+        [
+            ("worker", None, False),
+            ("workers", None, True),
+            ("worker", "all()", True),
+            (None, None, False),
+            (None, "all()", True),
+        ],
+    )
+    def test_host_endpoints_are_no_pods(self, found, role, spaces, told):
+        """A global policy may be for these, and where they were not read nobody knows; `role` is what it asks for."""
+        api = "projectcalico.org/v3"
+        spec = {"selector": f"role == '{role or 'worker'}'", "types": ["Ingress"]}
+        spec |= {"namespaceSelector": spaces} if spaces else {}
+        host = _object(api, "HostEndpoint", "node-a-eth0", {"node": "node-a"}, labels={"role": "worker"})
+        objects = [*PODS, _object(api, "GlobalNetworkPolicy", "hosts", spec), *([host] if role else [])]
+        problems, _ = found(objects, dialect="calico")
+
+        assert [p.title for p in problems] == (["GlobalNetworkPolicy hosts selects no pod"] if told else [])
 
     def test_without_workloads_it_says_what_it_cannot_know(self, found):
         """A workload without pods would not be seen where only pods were read."""

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowdiag.diagnose.check import Check, Concern, Scene
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import PolicyObject, Snapshot
+from flowdiag.model.policy import PolicyRef
 from flowdiag.model.report import ReportEndpoint, Severity
 from flowdiag.model.words import object_text
+from flowdiag.policy import PolicySet
+from flowdiag.policy.compile.calico_hosts import may_select_hosts
+from flowdiag.policy.model import Outcome
+from flowdiag.policy.selecting import selects
 
 __all__ = ["SelectsNothing"]
 
@@ -28,8 +34,9 @@ class SelectsNothing(Check):
 
     Guard:
         Silent where pods of its namespace were not read; where the selector takes every pod, since such a
-        policy waits for the first; where a condition cannot be decided; for policies of nodes and host
-        endpoints, and staged ones.
+        policy waits for the first; where a condition cannot be decided; for policies of nodes, of host
+        endpoints (or of what may be such, where these were not read) and of Cilium's own endpoints
+        (`reserved:ingress`, `reserved:health`, `reserved:init`), and staged ones.
 
     References:
         https://kubernetes.io/docs/concepts/services-networking/network-policies/
@@ -60,6 +67,8 @@ class SelectsNothing(Check):
                 continue
             if scene.policies.register.selects(ref, unknown=True):
                 continue
+            if may_select_hosts(policy, scene.snapshot) or _of_reserved(scene.policies, ref):
+                continue
             name = object_text(ref)
             unread = (
                 ""
@@ -80,6 +89,15 @@ class SelectsNothing(Check):
 def _whole(snapshot: Snapshot, spaces: set[str]) -> bool:
     """Whether all pods of the cluster were read, so that a namespace without pods has none."""
     return ("", "Namespace") in snapshot.kinds_seen and ("", "Pod") in snapshot.kinds_seen and len(spaces) > 1
+
+
+def _of_reserved(policies: PolicySet, ref: PolicyRef) -> bool:
+    """Whether it selects an endpoint of the enforcer's own, as Cilium's Ingress proxy, which is no pod."""
+    for word in sorted(policies.dataplane.policed):
+        facts = policies.ends.of(Endpoint(kind=EndpointKind.ENTITY, entity=word), None)
+        if any(selects(one, facts).outcome is not Outcome.MISS for _, one in policies.register.named(ref)):
+            return True
+    return False
 
 
 def _narrow(policy: PolicyObject) -> bool:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
-from flowdiag.model.policy import Condition, Miss, PolicyRef
+from flowdiag.model.policy import CALICO_GROUPS, Condition, Miss, PolicyRef
 from flowdiag.policy.addresses import parse_network
 from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, labels_of, spec_of
 from flowdiag.policy.compile.calico import directions_of
@@ -38,7 +38,7 @@ from flowdiag.policy.model import (
 )
 from flowdiag.policy.traffic import NumberedPorts, OneOf
 
-__all__ = ["crossing", "host_tiers", "to_own_host"]
+__all__ = ["crossing", "host_tiers", "may_select_hosts", "to_own_host"]
 
 _DEFAULT_ALLOW = "projectcalico-default-allow"
 _FELIX = PolicyRef("FelixConfiguration", "projectcalico.org", None, "default")
@@ -210,6 +210,19 @@ def _directions(policy: PolicyObject) -> frozenset[Direction]:
         return directions_of(policy)
     except PolicyError:
         return frozenset(Direction)  # the policy comes out as broken elsewhere; nothing is ruled out here
+
+
+def may_select_hosts(policy: PolicyObject, snapshot: Snapshot) -> bool:
+    """Whether a policy selects one of the host endpoints; where these were not read, whether it could."""
+    if policy.ref.kind != "GlobalNetworkPolicy" or policy.ref.group not in CALICO_GROUPS:
+        return False
+    hosts = [each for each in snapshot.others if each.kind == "HostEndpoint"]
+    if hosts or any(kind == "HostEndpoint" for _, kind in snapshot.kinds_seen):
+        return any(_selects(policy.spec, labels_of(each)) for each in hosts)
+    try:
+        return host_selection(policy.spec)[0].check(None, None).outcome is Outcome.MATCH
+    except PolicyError:
+        return True
 
 
 def _selects(spec: dict[str, Any], labels: dict[str, str]) -> bool:
