@@ -498,13 +498,19 @@ def test_a_label_of_ten_kilobytes_fits_a_telephone(opened: Open) -> None:
 
 
 def test_paper_keeps_cards_dates_and_tiles_whole(opened: Open) -> None:
-    """A card begins a page, a date is not broken, records are cut to three lines and the page says so."""
+    """A card begins a page, a date is not broken, records are cut to three lines and the page says so.
+
+    Labels are no larger than what they stand for, and nothing looks as if a click would unfold it.
+    """
     page = opened(report_of("default-deny-egress"), viewport={"width": 690, "height": 980})
     page.page.emulate_media(media="print")
     style = "(s, p) => [...document.querySelectorAll(s)].map(e => getComputedStyle(e)[p])"
 
     assert page.run(f"({style})('.card', 'breakBefore')") == ["auto", "page", "page"]
     assert page.run(f"({style})('section[aria-labelledby=problems]', 'breakBefore')") == ["page"]
+    sizes = "[...document.querySelectorAll('.facts dd, .heat')].map(e => [e, e.querySelector('a') || e.previousElementSibling].map(x => parseFloat(getComputedStyle(x).fontSize)))"
+    assert all(label <= value for value, label in page.run(sizes))
+    assert set(page.run(f"({style})('summary', 'listStyleType')")) == {"none"}
     lines = "[...document.querySelectorAll('td time:not(:has(span)), th time, td time span, #denials-table td:nth-child(5)')].map(e => { const r = document.createRange(); r.selectNodeContents(e); return r.getClientRects().length; })"
     assert set(page.run(lines)) == {1}
     heights = "[...document.querySelectorAll('pre.raw')].map(e => e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))"

@@ -43,7 +43,7 @@ def nodes(report: Report, axis: TimeAxis, zone: tzinfo) -> Any:
     names: list[dict[str, Any]] = []
     for number, (name, row) in enumerate(shown):
         ground = len(shown) - 1 - number
-        title = f"{middle(visible(name), 60)}  {plural(sum(row), 'denial')}"
+        title = f"{middle(visible(name), 60)}: {plural(sum(row), 'denial')}"
         names.append({"at": axis.shown(axis.start), "y": ground + _NAME, "name": title, "ground": ground})
         bars.extend(
             {
