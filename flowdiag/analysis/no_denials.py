@@ -103,7 +103,7 @@ def only_objects(inputs: Sequence[InputSummary], state: State | None) -> tuple[R
 
 
 def what_to_collect(
-    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool, counted: bool = False
+    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool, counted: bool
 ) -> tuple[ReportWarning, ...]:
     """Say plainly that no input holds a record of traffic, and name what would.
 

@@ -78,9 +78,7 @@ def display_options(
     )
 
 
-def check_outputs(
-    stdout: str, files: dict[str, list[str]], options: Options, inputs: Iterable[str] = ()
-) -> None:
+def check_outputs(stdout: str, files: dict[str, list[str]], options: Options, inputs: Iterable[str]) -> None:
     """Refuse before the work what could not be made or written after it.
 
     Args:

@@ -181,7 +181,7 @@ def read_run(path: Path, which: int = -1) -> Report:
         raise InputError(f"{path}: that run's report cannot be read: {error}") from error
 
 
-def scope_of_run(path: Path, which: int = -1) -> str:
+def scope_of_run(path: Path, which: int) -> str:
     """What a run looked at; arguments and errors as of `read_run`."""
     return _run(path, which)[0]
 

@@ -81,7 +81,7 @@ class Unpacker:
         self._unnamed = 0
         self.problems: list[InputProblem] = []
 
-    def unpack(self, path: Path, kind: Kind, display: str, alone: str | None = None) -> Iterator[Member]:
+    def unpack(self, path: Path, kind: Kind, display: str, alone: str | None) -> Iterator[Member]:
         """Yield the regular files of the archive at `path`, in archive order; what is wrong goes to `problems`.
 
         Args:

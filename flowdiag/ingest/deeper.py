@@ -37,7 +37,7 @@ def windows_of_records(
     sure: Callable[[Parser, bytes], float],
     peel: Callable[[bytes], bytes],
     *,
-    of_one: bool = False,
+    of_one: bool,
 ) -> Iterator[bytes]:
     """Yield each window of whole lines in which a parser is `CERTAIN` of a record.
 

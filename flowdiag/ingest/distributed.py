@@ -51,8 +51,8 @@ def fold_on(
     done: Callable[[Part], None],
     lost: Lost,
     *,
-    total: int = 0,
-    parsers: frozenset[str] = frozenset(),
+    total: int,
+    parsers: frozenset[str],
 ) -> tuple[Tally, list[InputProblem]]:
     """Fold all parts on the cluster of a Dask scheduler.
 

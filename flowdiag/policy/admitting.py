@@ -70,7 +70,7 @@ def admitting_rules(
     protocol: str,
     port: int | None,
     *,
-    icmp: Icmp | None = None,
+    icmp: Icmp | None,
 ) -> Use:
     """Say which rules let a connection pass one end, by the policies of now.
 

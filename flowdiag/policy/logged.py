@@ -27,8 +27,8 @@ def log_rules(
     protocol: str,
     port: int | None,
     *,
-    icmp: Icmp | None = None,
-    at: int | None = None,
+    icmp: Icmp | None,
+    at: int | None,
 ) -> tuple[DecidedBy, ...]:
     """Log rules on one end that match (or may) and stand before what decides, in their order.
 

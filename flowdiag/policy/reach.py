@@ -32,7 +32,7 @@ def port_verdicts(
     subject: Facts,
     peer: Facts,
     protocol: str,
-    at: int | None = None,
+    at: int | None,
 ) -> list[tuple[int, int, bool | None]]:
     """Cut all ports into spans of one verdict for one end.
 

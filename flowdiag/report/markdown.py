@@ -128,9 +128,7 @@ def _heading(report: Report, options: Options) -> str:
     return f"### Denied traffic{': ' + where if where else ''}{cluster}, {markdown_phrase(when + stated)}"
 
 
-def problem_markdown(
-    problem: Problem, clock: Clock, *, number: int, folded: Sequence[Problem] = ()
-) -> list[str]:
+def problem_markdown(problem: Problem, clock: Clock, *, number: int, folded: Sequence[Problem]) -> list[str]:
     """One problem's lines: title, facts as a list, and the change folded beneath.
 
     Args:

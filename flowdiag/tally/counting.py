@@ -156,7 +156,7 @@ class Counting:
         first: int | None,
         last: int | None,
         *,
-        year_inferred: bool = False,
+        year_inferred: bool,
     ) -> None:
         """Flow records that were counted in lanes directly."""
         counts = self._inputs.of(name, parser)

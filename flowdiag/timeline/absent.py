@@ -26,7 +26,7 @@ def absent_calls(
     allowed: Iterable[Flow],
     denied: Iterable[Flow],
     until: int | None,
-    refused_now: Callable[[Flow], bool | None] = lambda _: None,
+    refused_now: Callable[[Flow], bool | None],
 ) -> tuple[str, ...]:
     """Sentences about calls of the problem's sources that were seen before it and not during it.
 

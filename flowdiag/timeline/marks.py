@@ -82,8 +82,8 @@ def near_changes(
     last: int | None,
     *,
     isolated: bool,
-    refusing: AbstractSet[str | None] = frozenset(),
-    interval: int = 0,
+    refusing: AbstractSet[str | None],
+    interval: int,
 ) -> tuple[ProblemChange, ...]:
     """Changes that may have started or ended a problem: those before its start first, nearest first.
 

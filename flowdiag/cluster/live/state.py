@@ -80,7 +80,7 @@ class LiveState(Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-def read_live(options: ClusterOptions, *, within_s: float | None = None) -> LiveState:
+def read_live(options: ClusterOptions, *, within_s: float | None) -> LiveState:
     """Read a running cluster's objects.
 
     Args:
@@ -128,7 +128,7 @@ def all_refused(api: Api, readings: Sequence[Reading]) -> ClusterError:
 
 
 def read_objects(
-    api: Api, kinds: Sequence[Kind], *, namespaces: Sequence[str] = (), only: bool = False
+    api: Api, kinds: Sequence[Kind], *, namespaces: Sequence[str], only: bool = False
 ) -> Iterator[Reading]:
     """Yield every kind's objects in the order of `kinds`, the CNI's ConfigMaps last.
 

@@ -27,7 +27,7 @@ def opening_text(ref: PolicyRef, direction: Direction, who: str, peers: Sequence
 
 
 def summed(
-    edits: Sequence[AnyEdit], more: Sequence[AnyEdit], there: AbstractSet[PolicyRef] = frozenset()
+    edits: Sequence[AnyEdit], more: Sequence[AnyEdit], there: AbstractSet[PolicyRef]
 ) -> tuple[AnyEdit, ...]:
     """Edits after which others were made, as one for each object.
 
