@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import click
 
+from flowdiag.model.interrupts import leave_signals_to_main, threads_without_signals
+
 __all__ = ["Shown", "progress"]
 
 _QUIET_S = 1.0
@@ -110,6 +112,7 @@ class _Ticker(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
+        leave_signals_to_main()
         while not self._ended.wait(self._every):
             self._tick()
 
@@ -233,7 +236,8 @@ class _Bar:
 
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("", total=total, **fields)
-        self._bar.start()
+        with threads_without_signals():
+            self._bar.start()
 
     def _hide(self) -> None:
         if self._bar is not None:

@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from flowdiag.ingest.streams import Readable
+from flowdiag.model.interrupts import leave_signals_to_main
 
 __all__ = ["Ahead", "Idle", "has_core_to_spare", "in_thread"]
 
@@ -84,6 +85,7 @@ class Ahead:
     # -- in the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        leave_signals_to_main()
         try:
             while True:
                 piece = self._stream.read(_PIECE)
@@ -123,6 +125,7 @@ def in_thread(made: Iterator[_T], most: int, idle: Idle = bool) -> Generator[_T]
         return False
 
     def run() -> None:
+        leave_signals_to_main()
         try:
             for item in made:
                 if not put(item, None):

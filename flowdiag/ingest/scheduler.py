@@ -14,6 +14,7 @@ from typing import Any
 import flowdiag
 from flowdiag.ingest.plugins import GROUP
 from flowdiag.model.errors import ClusterError, UsageError
+from flowdiag.model.interrupts import leave_signals_to_main
 from flowdiag.parserkit.registry import available
 
 __all__ = ["Cluster", "connected"]
@@ -181,6 +182,7 @@ class Cluster:
         answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
 
         def ask() -> None:
+            leave_signals_to_main()
             try:
                 answers.put((future.result(), None))
             except Exception as error:  # noqa: BLE001 - it is raised where it is waited for.

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
-__all__ = ["ending_signals", "held_back", "temporary_folder"]
+__all__ = [
+    "ending_signals",
+    "held_back",
+    "leave_signals_to_main",
+    "temporary_folder",
+    "threads_without_signals",
+]
 
 _Handler = Callable[[int, FrameType | None], object]
 
@@ -22,6 +28,30 @@ def ending_signals() -> list[signal.Signals]:
     hangup = getattr(signal, "SIGHUP", None)
     heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
     return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if heard else [])]
+
+
+def leave_signals_to_main() -> None:
+    """Mask in the calling thread, which is not the main one, the signals that ask this process to end.
+
+    The system may give a signal to any thread that has not masked it, as it does where the process was stopped when
+    the signal came.  Python's handlers run in the main thread alone, and nothing would wake that where it waits for
+    this one.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
+
+
+@contextmanager
+def threads_without_signals() -> Iterator[None]:
+    """As `leave_signals_to_main`, for the threads that a library begins within the block: they have this one's mask."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -520,8 +520,11 @@ def test_an_interrupted_collection_goes_on_where_it_stopped(tmp_path, cluster, k
     assert answer(flowdiag("analyze", bundle, "-o", "json"))["totals"]["denied"] == 3
 
 
-def interrupted(words, how, cluster, **env):
-    """(exit code, messages) of a run that is ended while an agent's command says nothing; the agent waits for it."""
+def interrupted(words, how, cluster, *, stopped=False, **env):
+    """(exit code, messages) of a run that is ended while an agent's command says nothing; the agent waits for it.
+
+    With `stopped` the run is one that the shell's Ctrl-Z had stopped, and that goes on with the signal.
+    """
     asked, over = threading.Event(), threading.Event()
 
     def wait(_):
@@ -535,7 +538,9 @@ def interrupted(words, how, cluster, **env):
             [*COMMAND, *map(str, words)], env=environment(**env), stderr=subprocess.PIPE, text=True
         ) as run:
             assert asked.wait(300)
-            run.send_signal(how)
+            for number in (signal.SIGSTOP, how, signal.SIGCONT) if stopped else (how,):
+                run.send_signal(number)
+                time.sleep(0.05 if stopped else 0)
             said = run.communicate(timeout=300)[1]
     finally:
         over.set()
@@ -555,6 +560,16 @@ def test_an_interrupt_does_not_wait_for_a_silent_command(tmp_path, cluster, kube
     assert "gone on from before" in done.stdout
     assert fates(bundle)["flows of kube-system/cilium-abcde (Hubble)"]["fate"] == "collected"
     assert answer(flowdiag("analyze", bundle, "-o", "json"))["totals"]["denied"] == 3
+
+
+def test_an_interrupt_reaches_a_command_that_was_stopped(tmp_path, cluster, kubeconfig):
+    """Whichever thread wakes first would take the signal, and the main one would wait on."""
+    words = ["collect", "-o", tmp_path / "bundle.tar.gz"]
+
+    code, said = interrupted(words, signal.SIGINT, cluster, stopped=True, KUBECONFIG=kubeconfig)
+
+    assert code == 130
+    assert "goes on from" in said
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from flowdiag.cluster.collect.options import NO_ROOM, CollectOptions, stamp
 from flowdiag.cluster.collect.plan import HubbleItem, LogItem
 from flowdiag.cluster.live.api import Api
 from flowdiag.cluster.live.errors import ApiError, CutShortError, ForbiddenError, NotServedError
+from flowdiag.model.interrupts import leave_signals_to_main
 
 __all__ = ["EvidenceItems", "Progress"]
 
@@ -64,7 +65,7 @@ class EvidenceItems:
 
     def fetch(self, items: Sequence[Item]) -> None:
         """Fetch all of it, several things at a time."""
-        with ThreadPoolExecutor(_TOGETHER) as pool:
+        with ThreadPoolExecutor(_TOGETHER, initializer=leave_signals_to_main) as pool:
             futures: list[Future[None]] = []
             try:
                 # An interrupt may come as soon as the first of them is under way.

@@ -25,6 +25,7 @@ from flowdiag.cluster.live.lists import Listed, check_object, read_list
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import NOT_READ, Manifest, StateProblem, read_manifest
 from flowdiag.model.errors import ClusterError
+from flowdiag.model.interrupts import leave_signals_to_main
 
 __all__ = [
     "CONFIG_MAPS",
@@ -146,7 +147,7 @@ def read_objects(
     fallback = tuple(namespaces) or ((api.namespace,) if api.namespace else ())
     served = {one.kind: one for one in found.served}
     pods: list[tuple[str, dict[str, str]]] = []
-    with ThreadPoolExecutor(_TOGETHER) as pool:
+    with ThreadPoolExecutor(_TOGETHER, initializer=leave_signals_to_main) as pool:
         futures: dict[Kind, Future[Reading]] = {}
         try:
             # An interrupt may come as soon as the first of them is under way.
