@@ -23,8 +23,8 @@ from flowdiag.policy.selectors import SelectorError, read_selector
 
 __all__ = ["OwnPeer", "own_namespace_peers"]
 
-_SOURCE = re.compile(r"^(?:k8s|any)[:.]")
-# as in: k8s:app, any:app, k8s.app
+_SOURCE = re.compile(r"^(?:k8s|any):")
+# as in: k8s:app, any:app
 
 
 class OwnPeer(Struct, frozen=True):

@@ -264,16 +264,18 @@ def _has_namespace() -> Want:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Part a key into its source and itself: ``k8s:app``, ``k8s.app``, ``reserved:host``, ``app``."""
+    """Part a key into its source and itself: ``k8s:app``, ``reserved:host``, ``app``.
+
+    A dot is part of the key, as in ``k8s.example.com/team``: only ``reserved.host`` is told by one (``pkg/labels``,
+    ``ParseSource``).
+    """
     if text.startswith("$"):
         return "reserved", text[1:]
     source, colon, key = text.partition(":")
     if colon and source in _KNOWN_SOURCES:
         return source, key
     source, dot, key = text.partition(".")
-    if dot and source in ("k8s", "any", "reserved"):
-        return source, key
-    return "any", text
+    return (source, key) if dot and source == "reserved" else ("any", text)
 
 
 def _want(each: Requirement) -> Want:
