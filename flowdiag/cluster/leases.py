@@ -123,33 +123,58 @@ class Leases:
         Args:
             ip: address text; anything that is not an address gives an unknown end.
             at: the instant.
-            port: the destination port, if it may be a Service's node port.
+            port: the destination port, if it may be a Service's: its node port, or its own on an address that it shares.
             protocol: of `port`.
         """
         address = canonical_ip(ip)
         if address is None:
             return Endpoint(kind=EndpointKind.UNKNOWN, ip=ip)
-        node_port = ((protocol or "TCP").upper(), port) if port is not None else None
-        if node_port not in self._node_ports:
-            node_port = None
+        asked = ((protocol or "TCP").upper(), port) if port is not None else None
+        if asked not in self._node_ports and asked not in self._shared.get(address, ()):
+            asked = None
         # The answer only changes at instants at which an owner does, so one is remembered per span between these.
         slot = None if at is None else bisect_right(self.boundaries(address), at)
-        key = (address, slot, node_port)
+        key = (address, slot, asked)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._owner(address, at, node_port)
+            found = self._known[key] = self._owner(address, at, asked)
         return found
 
-    def _owner(self, address: str, at: int | None, node_port: tuple[str, int] | None) -> Endpoint:
+    @cached_property
+    def _shared(self) -> dict[str, dict[tuple[str, int], list[Service]]]:
+        """Services by port, of addresses of which the port tells whose they are.
+
+        Nodes have some of them, since k3s gives Services those of its nodes, and several Services others.
+        """
+        found: dict[str, dict[tuple[str, int], list[Service]]] = {}
+        for address, services in self._services.items():
+            if len(services) > 1 or self._is_host(address):
+                ports = found[address] = defaultdict(list)
+                for service in services:
+                    for port in service.ports:
+                        ports[(port.protocol, port.port)].append(service)
+        return found
+
+    def _is_host(self, address: str) -> bool:
+        return address in self._nodes or address in self._host_pods
+
+    def _of_services(self, address: str, asked: tuple[str, int] | None) -> Sequence[Service]:
+        """The Services that an address is of, where it was asked for that port."""
+        listening = self._shared.get(address, {}).get(asked, ()) if asked is not None else ()
+        if listening or self._is_host(address):
+            return listening
+        return self._services.get(address, ())
+
+    def _owner(self, address: str, at: int | None, asked: tuple[str, int] | None) -> Endpoint:
         claims = self._claims.get(address, ())
         holding = [claim for claim in claims if claim.holds(at)]
         strong = [claim for claim in holding if not claim.weak(at)]
         found = strong or holding
         if found:
             return pods_end(address, [claim.pod for claim in found])
-        if node_port is not None and address in self._nodes:
-            return service_end(self._node_ports[node_port], address, "node port")
-        services = self._services.get(address, ())
+        if asked is not None and asked in self._node_ports and address in self._nodes:
+            return service_end(self._node_ports[asked], address, "node port")
+        services = self._of_services(address, asked)
         if services and not (
             at is not None and all(one.created is not None and one.created > at for one in services)
         ):

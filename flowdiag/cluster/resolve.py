@@ -21,7 +21,7 @@ from flowdiag.cluster.recorded_ends import RecordedEnds
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.cilium import WORLD_ENTITIES
 from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind, KnownBy
-from flowdiag.model.event import Peer
+from flowdiag.model.event import Direction, Peer
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Service, Snapshot
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
@@ -74,6 +74,8 @@ class Resolver:
         """What is behind a Service's end, by ``id()`` of that end, port and protocol; the end is kept for the same reason."""
         self._called: dict[tuple[int, int], tuple[Endpoint, Service, Endpoint]] = {}
         """Ends behind Services whose own address is held against policies, likewise."""
+        self._met: dict[tuple[int, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
+        """What was met at a Service's address outside the cluster, by ``id()`` of that end and a flow's names, likewise."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))
@@ -249,6 +251,8 @@ class Resolver:
         *,
         ambiguous: bool = False,
     ) -> Flow:
+        if _leaves_for_it(dst, distinct):
+            return flow_of(distinct, src, self._outside(dst, distinct), None, buckets, ambiguous=ambiguous)
         dst, via, port = self._behind(dst, distinct)
         if via is not None and distinct.parser in _BEFORE_TRANSLATION:
             dst = self._called_by(dst, via.service, distinct.dst.ip)
@@ -288,6 +292,18 @@ class Resolver:
         found = known[1]
         return (dst, None, distinct.port) if found is None else (found[0], dst, found[1])
 
+    def _outside(self, dst: Endpoint, distinct: DistinctFlow) -> Endpoint:
+        """A Service's address outside the cluster as the enforcer of a pod's egress met it: a node's, or nobody's here."""
+        key = (id(dst), distinct.dns_names)
+        known = self._met.get(key)
+        if known is None:
+            owner = self.leases.owner(dst.ip, distinct.first)
+            if owner.kind is EndpointKind.SERVICE:
+                note = f"address of Service {dst.namespace}/{dst.name}"
+                owner = Endpoint(kind=EndpointKind.EXTERNAL, ip=dst.ip, known_by=KnownBy.ADDRESS, note=note)
+            known = self._met[key] = (dst, self._completed(owner, distinct.dst, distinct.dns_names))
+        return known[1]
+
     def _called_by(self, dst: Endpoint, service: Service | None, ip: str | None) -> Endpoint:
         """An end with the Service by whose address it was called; the same value for the same end and Service."""
         if service is None or ip not in service.cluster_ips:
@@ -309,6 +325,22 @@ class Resolver:
         alike = [ip for ip in pod.ips if _same_family(ip, dst.ip)]
         end = pod_end(pod, next(iter((*alike, *pod.ips)), None), dst.known_by, note)
         return end, backends[0].port
+
+
+def _leaves_for_it(dst: Endpoint, distinct: DistinctFlow) -> bool:
+    """Whether a record of a pod's egress has an address that a Service has outside the cluster, or a node's port.
+
+    Inside, kube-proxy and its likes translate these before policies are asked, except before AWS's agent: what an
+    enforcer of egress still saw was held against the rules as that address.
+    """
+    service = dst.service
+    return (
+        dst.kind is EndpointKind.SERVICE
+        and dst.known_by is KnownBy.ADDRESS
+        and distinct.direction is Direction.EGRESS
+        and service is not None
+        and dst.ip not in service.cluster_ips
+    )
 
 
 def _of_family(ip: str | None, backends: Sequence[Backend]) -> Sequence[Backend]:

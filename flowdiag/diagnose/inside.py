@@ -12,7 +12,7 @@ from flowdiag.diagnose.context import Context
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Node, Service
 
-__all__ = ["own_service", "range_owner", "second_network"]
+__all__ = ["own_service", "range_owner", "second_network", "service_outside"]
 
 _API_SERVER = ("default", "kubernetes")
 """The API server's Service: no pods are behind it, and other diagnoses are about it."""
@@ -22,6 +22,7 @@ _Range = tuple[int, int, int, str]
 """(version, first address, last address, node's name)."""
 # Keys of `Context.texts` under which stands what depends on the cluster's objects alone.
 _KEY, _SERVICES, _RANGES = "second networks", "services by address", "nodes by pod range"
+_BALANCED = "services by address outside"
 
 
 @cached_per_run
@@ -52,6 +53,19 @@ def own_service(context: Context, end: Endpoint) -> Service | None:
         }
     found = known.get(end.ip)
     return None if found is None or (found.namespace, found.name) == _API_SERVER else found
+
+
+@cached_per_run
+def service_outside(context: Context, end: Endpoint) -> Service | None:
+    """The Service that has an outside end's address for callers outside the cluster (a load balancer's, `externalIPs`)."""
+    if end.kind not in (EndpointKind.EXTERNAL, EndpointKind.ENTITY) or end.ip is None:
+        return None
+    known: dict[str, Service] | None = context.texts.get(_BALANCED)
+    if known is None:
+        known = context.texts[_BALANCED] = {
+            ip: service for service in reversed(context.snapshot.services) for ip in service.external_ips
+        }
+    return known.get(end.ip)
 
 
 @cached_per_run

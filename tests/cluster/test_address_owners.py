@@ -689,3 +689,72 @@ def test_a_shortened_name_loses_a_hash_at_its_end_alone(pod, workload):
 
     assert owner is not None
     assert owner.name == workload
+
+
+def balanced(name, *addresses, port=443, **more):
+    """A Service of type LoadBalancer with these addresses outside."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {
+            "clusterIP": f"10.96.0.{20 + port % 100}",
+            "type": "LoadBalancer",
+            "selector": {"app": name},
+            "ports": [{"port": port, "targetPort": 8443, **more}],
+        },
+        "status": {"loadBalancer": {"ingress": [{"ip": address} for address in addresses]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("port", "kind", "name"),
+    [
+        (6443, EndpointKind.NODE, "node-a"),
+        (None, EndpointKind.NODE, "node-a"),
+        (443, EndpointKind.SERVICE, "web"),
+        (30443, EndpointKind.SERVICE, "web"),
+    ],
+)
+def test_a_nodes_address_is_a_services_by_its_port_alone(port, kind, name):
+    """k3s gives Services of type LoadBalancer the addresses of its nodes, which go on being the nodes'."""
+    snapshot = state(NODE, pod("web", "10.1.0.5"), balanced("web", "192.0.2.1", nodePort=30443))
+    found = owner(snapshot, "192.0.2.1", "11:00:00", port=port, protocol="TCP")
+    assert (found.kind, found.name) == (kind, name)
+
+
+def test_services_that_share_an_address_are_told_by_their_ports():
+    """As MetalLB and kube-vip let them; a port of neither leaves the first."""
+    snapshot = state(balanced("web", "203.0.113.7"), balanced("mail", "203.0.113.7", port=25))
+    named = [
+        owner(snapshot, "203.0.113.7", "11:00:00", port=port, protocol="TCP").name for port in (443, 25, 22)
+    ]
+    assert named == ["web", "mail", "web"]
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "kind"),
+    [
+        ("203.0.113.7", 443, EndpointKind.EXTERNAL),
+        ("192.0.2.1", 30443, EndpointKind.NODE),
+        ("10.96.0.63", 443, EndpointKind.POD),
+    ],
+)
+def test_an_enforcer_of_egress_met_the_address_that_it_recorded(address, port, kind):
+    """A load balancer's address, or a node's port, was not translated there; a cluster address is taken for its pod.
+
+    At the other end, and where no side is recorded, what is behind it is meant.
+    """
+    snapshot = state(
+        NODE,
+        pod("web", "10.1.0.5"),
+        pod("job", "10.1.0.6"),
+        balanced("web", "203.0.113.7", nodePort=30443),
+    )
+    ends = Peer(ip="10.1.0.6"), Peer(ip=address)
+    behind = EndpointKind.SERVICE if port == 30443 else EndpointKind.POD
+    for direction, expected in ((Direction.EGRESS, kind), (Direction.INGRESS, behind), (None, behind)):
+        distinct = flow(*ends, port=port, direction=direction, first=at("11:00:00"), last=at("11:00:00"))
+        (found,) = Resolver(snapshot).resolve(distinct)
+        assert found.dst.kind is expected
+        assert found.distinct.port == (8443 if expected is EndpointKind.POD else port)

@@ -11,6 +11,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.health_checks import health_check
+from flowdiag.diagnose.inside import service_outside
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.diagnose.rule import Rule
@@ -136,6 +137,7 @@ class DefaultDeny(Rule):
             or _of_platform(case)
             or _answering(case)
             or _of_a_service(case)
+            or _of_a_balancer(case)
             or _of_ports(case)
             or advice
         )
@@ -312,6 +314,18 @@ def _of_a_service(case: Case) -> str | None:
         f"{rule_text(rule)} may mean the pods, but not Service {service.namespace}/{service.name}: here a Service is held "
         "against the rules before it is translated, and a rule's podSelector means it where the Service's own selector "
         f"has what is asked for ({_wanted(rule)}). Add that to the Service's selector, or ask for less in the rule."
+    )
+
+
+def _of_a_balancer(case: Case) -> str | None:
+    """A Service's address outside the cluster, which no selector means: the rules may mean the pods behind it."""
+    service = service_outside(case.context, case.peer) if case.direction is Direction.EGRESS else None
+    if service is None:
+        return None
+    whose = f"Service {service.namespace}/{service.name}"
+    return (
+        f"{case.peer.ip} is {whose}'s address for callers outside the cluster: rules that select its pods do not mean "
+        f"it. Call {service.name}.{service.namespace}, or allow {case.peer.ip} as an address, if the call is meant."
     )
 
 

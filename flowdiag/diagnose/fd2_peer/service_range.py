@@ -24,9 +24,9 @@ class ServiceRange(Rule):
     """A rule allows Service addresses; policy sees the pods behind them.
 
     Signature:
-        Egress; one rule misses only on the address, its range holds a ClusterIP of a Service with the
-        destination behind it, and not the destination's own address.  Or it misses on the port as well, and
-        allows the Service's port before the destination's.
+        Egress; one rule misses only on the address, its range holds an address of a Service with the
+        destination behind it (a ClusterIP, a load balancer's, an external one), and not the destination's own.
+        Or it misses on the port as well, and allows the Service's port before the destination's.
 
     Advice:
         Select the Service's pods instead.
@@ -37,6 +37,8 @@ class ServiceRange(Rule):
 
     References:
         https://github.com/cilium/cilium/issues/24485
+        https://github.com/projectcalico/calico/issues/10664
+        https://github.com/antrea-io/antrea/issues/8179
         https://github.com/kubernetes-sigs/network-policy-api/pull/185
     """
 
@@ -53,7 +55,11 @@ class ServiceRange(Rule):
         pod = case.flow.dst.pod
         if case.direction is not Direction.EGRESS or pod is None or case.context.dialect is Dialect.AWS:
             return
-        services = [(service, ip) for service in case.context.services_of(pod) for ip in service.cluster_ips]
+        services = [
+            (service, ip)
+            for service in case.context.services_of(pod)
+            for ip in (*service.cluster_ips, *service.external_ips)
+        ]
         by_port = case.missing_socket
         for rule in (*case.missing_one(Condition.IP), *by_port):
             for block in ip_blocks(case, rule):
