@@ -1363,6 +1363,24 @@ def test_a_namespace_joins_the_group_that_a_rule_means():
     assert listed(found, policies, applied) == opened(case, policies, applied, ends)
 
 
+@pytest.mark.parametrize(("dialect", "listed_too"), [("aws", True), ("calico", False)])
+def test_a_label_opens_to_pods_on_the_nodes_network_where_these_are_meant(dialect, listed_too):
+    """To AWS a peer's selector means host network pods of the namespace too, by their nodes' addresses."""
+    spec = _grouped("portal") | {"dialect": dialect}
+    agent = {"ip": "192.0.2.12", "host_ip": "192.0.2.12", "host_network": True, "node": "node-b"}
+    nodes = {name: {"ip": f"192.0.2.1{n}"} for n, name in enumerate(("node-a", "node-b"), start=1)}
+    spec["state"] = {
+        **spec["state"],
+        "nodes": nodes,
+        "pods": {**spec["state"]["pods"], "shop/agent-0": agent},
+    }
+    _, _, _, found = proposal_of(spec)
+    from_nodes = [(one.src, one.dst, one.ports) for one in found.also_allows if "node" in one.src]
+
+    assert found.summary.startswith("Label namespace shop with zone=trusted")
+    assert from_nodes == ([("node node-b", "data/redis", ("6379",))] if listed_too else [])
+
+
 def test_a_label_that_nobody_carries_is_not_spread():
     """Where no namespace has the label, the rule is corrected and the namespace left alone."""
     _, _, _, found = proposal_of(_grouped())

@@ -13,6 +13,7 @@ from flowdiag.diagnose.proposals.cuts import Cut, Group
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import Dialect
 from flowdiag.policy import PolicySet
 from flowdiag.policy.ends import EndsBook
 from flowdiag.policy.facts import values_of
@@ -25,6 +26,8 @@ ANY_NODE = "any node"
 """How a report names all nodes of a cluster that has several."""
 
 _OF_ONE_LOOK = 2
+_HOST_PODS = frozenset({Dialect.AWS, Dialect.OVN})
+"""Whose peers mean pods on the host's network by their labels and their namespace's."""
 _MOST = 40_000
 """Questions per proposal; where there are more, there is no proof and so no proposal."""
 
@@ -48,7 +51,8 @@ class NodeEnds:
 
         Args:
             sets: the policies as they are, then with one edit after the other.
-            edits: one for each step; a label of a namespace opens nothing to nodes.
+            edits: one for each step; a label of a namespace opens nothing to nodes but where selectors mean its pods
+                on the host's network.
             cut: the groups of these sets.
 
         Returns:
@@ -58,6 +62,16 @@ class NodeEnds:
         found: list[tuple[Group, Endpoint, str]] = []
         for policies, edit in zip(sets[1:], edits, strict=True):
             if not isinstance(edit, Edit):
+                if policies.dialect in _HOST_PODS and _hosts(policies.snapshot, edit.namespace.name):
+                    asked = [(name, node) for name, nodes in looks.items() for node in nodes]
+                    if len(found) + len(cut.groups) * len(asked) > _MOST:
+                        return None
+                    found += [
+                        (group, node, name)
+                        for group in cut.groups
+                        if not group.outside
+                        for name, node in asked
+                    ]
                 continue
             edited = [policy for _, policy in policies.register.named(edit.new.ref)]
             selected = selected_by(policies, edit.new.ref, cut)
@@ -89,6 +103,11 @@ class NodeEnds:
             # The books are kept, so that no other objects get their ``id()``.
             known = self._known[tuple(map(id, books))] = (books, looks)
         return known[1]
+
+
+def _hosts(snapshot: Snapshot, namespace: str) -> bool:
+    """Whether pods of a namespace use the host's network."""
+    return any(pod.namespace == namespace and pod.host_network and pod.live for pod in snapshot.pods)
 
 
 def _name(nodes: Sequence[Endpoint], every: int) -> str:
