@@ -29,9 +29,11 @@ def nothing_read(one: Detection, parser: Any) -> InputProblem | None:
     """What is to be said of an input that its parser knew by its head and gave no event and no warning of.
 
     Nothing, where the parser's log may hold nothing that it tells of: one that promises no marks of its records reads
-    audit logs and agents' messages.
+    audit logs and agents' messages, and one that says so passes over all but what was refused.
     """
     if not (hasattr(parser, "record_words") or hasattr(parser, "denied_marks")):
+        return None
+    if getattr(parser, "passes_over", False) is True:
         return None
     return InputProblem(
         one.source.name,

@@ -49,6 +49,7 @@ class Parser(Protocol):
       record is, nanoseconds, by the record's text.
     - ``cni_in(head: bytes) -> str | None``, where a format is written for several CNIs: whose the records of this input
       are, in place of ``cni``; ``None`` where nothing tells.
+    - ``passes_over = True``: a log that it knows may hold nothing that it tells of.
     - ``tells_inferred_years = True``: an event that takes its envelope's time says so with the envelope's own
       ``time_source`` (`LineEnvelope.time_source`).  Without it, a block whose stamps have no year is not folded.
     """

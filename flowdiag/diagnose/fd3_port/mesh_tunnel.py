@@ -22,13 +22,16 @@ __all__ = ["MeshTunnel"]
 # "istio.io/dataplane-mode: ambient" on namespaces or pods.
 _ANNOTATION = ("ambient.istio.io/redirection", "enabled")
 _LABEL = ("istio.io/dataplane-mode", "ambient")
+_TIMED_OUT = "tunnel-timed-out"
+"""In ztunnel's access log: it opened a tunnel that nobody answered."""
 
 
 class MeshTunnel(Rule):
     """Istio's ambient mesh wraps all traffic into port 15008, which the policies do not allow.
 
     Signature:
-        Refused on 15008/TCP, and an end's pod or namespace is in ambient mode.
+        Refused on 15008/TCP, and an end's pod or namespace is in ambient mode; or the mesh's ztunnel says that it
+        waited there in vain, and the policies at hand refuse it, or none were read.
 
     Advice:
         Allow 15008/TCP on ingress beside the application's port.
@@ -36,18 +39,20 @@ class MeshTunnel(Rule):
     Guard:
         15008 without a sign of ambient mode is an ordinary port; a pod that opted out
         (`istio.io/dataplane-mode: none`) is not in the mesh whatever its namespace says.  Where the nearest rule
-        lists the port, its peers are what kept the call out.
+        lists the port, its peers are what kept the call out.  That ztunnel waited in vain proves no policy: without
+        a replay it is possible at most, since a node or a pod that is gone looks the same.
 
     References:
+        https://github.com/istio/ztunnel/pull/1229
         https://github.com/istio/istio/issues/52742
         https://istio.io/latest/docs/ambient/usage/networkpolicy/
     """
 
     code = "FD305"
     slug = "mesh-tunnel-port"
-    title = "The mesh's tunnel from {source} to {destination} (15008/TCP) is refused"
+    title = "The mesh's tunnel from {source} to {destination} (15008/TCP) does not get through"
     severity = Severity.HIGH
-    needs = Needs.PODS
+    needs = Needs.NONE
     signs = (Sign.POLICY | Sign.MESH_PORT,)
     specificity = 76
 
@@ -55,8 +60,12 @@ class MeshTunnel(Rule):
         """See `Rule.diagnose`."""
         if case.port != MESH_PORT or case.protocol != "TCP" or case.not_policy:
             return
-        ends = [end for end in (case.flow.dst, case.flow.src) if self._ambient(case, end)]
+        waited = case.reason == _TIMED_OUT
+        ends = [end for end in (case.flow.dst, case.flow.src) if waited or self._ambient(case, end)]
         if not ends or (case.end is not None and case.end.allowed is True) or _allows_tunnels(case):
+            return
+        if waited and not case.replay_agrees:
+            yield from self._waited(case)
             return
         yield self.finding(
             case,
@@ -67,6 +76,24 @@ class MeshTunnel(Rule):
             advice="Allow 15008/TCP next to the application's port on ingress (and egress, where isolated).",
             basis=Basis.REPLAY if case.end is not None else Basis.STATE,
             most=Confidence.DERIVED if case.end is not None else Confidence.LIKELY,
+            cause_key="hbone",
+        )
+
+    def _waited(self, case: Case) -> Iterator[Finding]:
+        """What ztunnel itself supposes, where no replay can tell."""
+        if case.decision is not None:
+            return
+        yield self.finding(
+            case,
+            summary=(
+                f"The ztunnel of {end_text(case.flow.src)} waited in vain for {end_text(case.flow.dst)} on 15008/TCP, as "
+                "it does where a NetworkPolicy does not allow that port."
+            ),
+            advice=(
+                "If policies isolate either end, allow 15008/TCP next to the application's port; if none does, look for a "
+                "node, a pod or an address that is gone."
+            ),
+            basis=Basis.PATTERN,
             cause_key="hbone",
         )
 

@@ -1,8 +1,10 @@
-"""Parser of what Istio's ztunnel refused, by its access log: refused, but by no NetworkPolicy.
+"""Parser of what Istio's ztunnel refused or waited for in vain, by its access log.
 
 Format: istio/ztunnel's access log of 1.22 to 1.31, text and JSON (``LOG_FORMAT=json``).  The ztunnel of the destination's node says
 ``connection closed due to policy rejection``, and from 1.24 on by which policy; that of the source's node repeats it as an
-HTTP status, which is not counted again.  Connections that went through are passed over: they say nothing of network policies.
+HTTP status, which is not counted again: no NetworkPolicy refused these.  Where a tunnel to port 15008 was not answered, the
+ztunnel of the source's node says that it timed out, from 1.23 on with "maybe a NetworkPolicy is blocking": whether one did, the
+record does not know.  Connections that went through are passed over.
 """
 
 from __future__ import annotations
@@ -37,6 +39,14 @@ from flowdiag.parserkit import (
 __all__ = ["Ztunnel"]
 
 _MARK = b"connection closed due to policy "
+_LOST_MARK = b"deadline has elapsed"
+# error="connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: deadline has elapsed"           1.23 and later
+# error="io error: deadline has elapsed"                                                                           1.22
+_LOST = re.compile(
+    r"(?:connection timed out, maybe a NetworkPolicy is blocking HBONE port \d{1,5}|io error): deadline has elapsed$"
+)
+_TUNNELS = 15008
+"""Where a mesh's proxies take tunnels (HBONE)."""
 # 2026-01-05T10:00:10.194689Z  error  access  connection complete  src.addr=10.244.1.6:42020 src.workload="reviews-1" ...
 #  dst.addr=10.244.1.9:15008 dst.hbone_addr=10.244.1.9:9080 ... direction="inbound" bytes_sent=0 bytes_recv=0 duration="0ms"
 #  error="connection closed due to policy rejection: explicitly denied by: shop/deny-reviews"                      1.24, tabs between
@@ -53,15 +63,16 @@ _DIRECTIONS = {"inbound": Direction.INGRESS, "outbound": Direction.EGRESS}
 
 
 class Ztunnel:
-    """Connections of an ambient mesh that an AuthorizationPolicy or a PeerAuthentication refused."""
+    """Connections of an ambient mesh that a policy of the mesh refused, and tunnels that were not answered."""
 
     name: ClassVar[str] = "istio-ztunnel"
     summary: ClassVar[str] = (
-        "Istio ztunnel access log: connections refused by mesh policies (not a NetworkPolicy)"
+        "Istio ztunnel access log: connections refused by mesh policies (not a NetworkPolicy), tunnels that timed out"
     )
     cni: ClassVar[str | None] = None
     sequential: ClassVar[bool] = False
     document: ClassVar[bool] = False
+    passes_over: ClassVar[bool] = True
 
     def sniff(self, head: bytes) -> float:
         """Its access lines are a mark, whatever became of the connections."""
@@ -69,25 +80,30 @@ class Ztunnel:
         return 0.95 if found else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
-        """Every refusal says so."""
+        """Every refusal says so, and every tunnel that was not answered."""
         del head
-        return (_MARK,)
+        return (_MARK, _LOST_MARK)
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
-        """Yield a flow per refusal."""
+        """Yield a flow per refusal, and per tunnel that was not answered."""
         for index, line in iter_lines(block):
-            if _MARK not in line:
+            refused = _MARK in line
+            if not refused and _LOST_MARK not in line:
                 continue
             around, text = block.of_line(index), decode(line)
             record = json_object(line) if line.lstrip()[:1] == b"{" else None
-            head = _HEAD.match(text)
+            head = _HEAD.search(text, 0, 400)
             fields: dict[str, Any] = (
                 record
                 if record is not None
                 else {key: quoted or bare for key, quoted, bare in _PAIR.findall(text)}
             )
             stamp = text_of(fields, "time") if record is not None else head and head["at"]
-            yield _flow(fields, frame(around, context, text, instant_of(stamp)))
+            shared = frame(around, context, text, instant_of(stamp))
+            if refused:
+                yield _flow(fields, shared)
+            elif (lost := _lost(fields, shared)) is not None:
+                yield lost
 
 
 def _flow(fields: dict[str, Any], shared: Frame) -> Event:
@@ -108,6 +124,26 @@ def _flow(fields: dict[str, Any], shared: Frame) -> Event:
         cause=Cause.CONFIGURATION,
         reason="mesh-authorization-policy",
         policies=_hits(error),
+    )
+
+
+def _lost(fields: dict[str, Any], shared: Frame) -> Event | None:
+    """A tunnel that was not answered; ``None`` for whatever else took too long."""
+    error, destination = text_of(fields, "error"), text_of(fields, "dst.addr")
+    source, direction = text_of(fields, "src.addr"), text_of(fields, "direction")
+    if error is None or _LOST.match(error) is None or direction != "outbound":
+        return None
+    if source is None or destination is None or split_address(destination)[1] != _TUNNELS:
+        return None
+    # Nobody knows at which end its packets were lost, and by what.
+    return FlowEvent(
+        **shared,
+        src=_end(fields, "src", source),
+        dst=_end(fields, "dst", destination),
+        protocol="TCP",
+        verdict=Verdict.DENIED,
+        verdict_raw=error,
+        reason="tunnel-timed-out",
     )
 
 
