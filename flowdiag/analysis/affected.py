@@ -15,9 +15,12 @@ from flowdiag.model.event import Direction
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import PolicyRef
+from flowdiag.policy import PolicySet
+from flowdiag.policy.compile.cilium_traffic import PortsByName
 from flowdiag.policy.matrix import workloads
 from flowdiag.policy.model import Outcome, Policy
 from flowdiag.policy.selecting import selects
+from flowdiag.policy.traffic import OneOf
 from flowdiag.policy.whatif import Touched
 
 __all__ = ["affected_workloads", "concerns"]
@@ -41,7 +44,7 @@ def affected_workloads(old: Side, new: Side, host_pods: bool) -> Touched | None:
     Returns:
         ``None`` where anything may change: where more than pods, namespaces and plain policies differ.
     """
-    changed = changed_policies(old.snapshot, new.snapshot)
+    changed = changed_policies(old.snapshot, new.snapshot) | _otherwise_in_force(old.policies, new.policies)
     if any((ref.group, ref.kind) not in _ALONE for ref in changed):
         return None
     if _shared(old.snapshot) != _shared(new.snapshot):
@@ -61,6 +64,28 @@ def affected_workloads(old: Side, new: Side, host_pods: bool) -> Touched | None:
                     touched[direction].add(name)
     return Touched(
         clients=frozenset(touched[Direction.EGRESS]), servers=frozenset(touched[Direction.INGRESS])
+    )
+
+
+def _otherwise_in_force(old: PolicySet, new: PolicySet) -> frozenset[PolicyRef]:
+    """Policies that are written as before and mean something else, for what became of pods that they do not select.
+
+    That is so of one that is in force or not by whom its groups have, and, to Cilium, of one with a port's name: what
+    other pods call so counts as well.
+    """
+    found = {ref for ref, _ in {*old.notes} ^ {*new.notes}}
+    return frozenset(found | {ref for ref, _ in _ports_by_name(old) ^ _ports_by_name(new)})
+
+
+def _ports_by_name(policies: PolicySet) -> frozenset[tuple[PolicyRef, PortsByName]]:
+    return frozenset(
+        (policy.ref, item)
+        for tier in policies.tiers
+        for policy in tier.policies
+        for rule in policy.rules.get(Direction.EGRESS, ())
+        for condition in rule.traffic
+        for item in (condition.items if isinstance(condition, OneOf) else (condition,))
+        if isinstance(item, PortsByName)
     )
 
 

@@ -413,6 +413,60 @@ def test_what_is_not_asked_does_not_change(tmp_path, change, dialect):
     assert whole == short
 
 
+NAMED = {
+    "cilium": policy("named", "shop", {"podSelector": {}, "egress": [{"ports": [{"port": "pg"}]}]}),
+    "antrea": json.dumps(
+        {
+            "apiVersion": "crd.antrea.io/v1beta1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "drop", "namespace": "shop"},
+            "spec": {
+                "priority": 5,
+                "appliedTo": [{"group": "mine"}],
+                "ingress": [{"action": "Drop", "name": "all"}],
+            },
+        }
+    ),
+}
+GROUP = {
+    "apiVersion": "crd.antrea.io/v1beta1",
+    "kind": "Group",
+    "metadata": {"name": "mine", "namespace": "shop"},
+    "spec": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}},
+}
+OTHER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: other-0, namespace: other, labels: {app: APP}}
+spec: {nodeName: n1, containers: [{name: c, ports: [{containerPort: PORT, name: pg}]}]}
+status: {phase: Running, podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}]}
+"""
+
+
+@pytest.mark.parametrize("dialect", sorted(NAMED))
+def test_a_pod_that_no_policy_selects_may_change_what_one_means(tmp_path, dialect):
+    """To Cilium by what it calls its ports, to Antrea as a member of a group that a policy may not be applied to."""
+
+    def other(app, port):
+        return OTHER.replace("APP", app).replace("PORT", str(port))
+
+    state = "\n---\n".join([CLUSTER, NAMED[dialect], json.dumps(GROUP), other("x", 1)])
+    (tmp_path / "state.yaml").write_text(state)
+    (tmp_path / "change.yaml").write_text(other("web", 5432))
+    options = StateOptions(paths=(str(tmp_path / "state.yaml"),), dialect=dialect)
+    revision = Revision(apply=(str(tmp_path / "change.yaml"),))
+    short = whatif(revision, state=options).result
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flowdiag.analysis.whatif.affected_workloads", lambda *_: None)
+        whole = whatif(revision, state=options).result
+
+    assert any(
+        (one.src, one.dst) == ("shop/web", "data/db-0") or one.dst == "shop/web"
+        for one in (*whole.connections, *whole.unknown)
+    )
+    assert whole == short
+
+
 def test_audit_mode_is_said_beside_what_a_change_closes(cluster):
     """Agents in audit mode refuse nothing: the answer is what the policies say."""
     config = (
