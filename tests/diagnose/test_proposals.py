@@ -1381,6 +1381,31 @@ def test_a_label_opens_to_pods_on_the_nodes_network_where_these_are_meant(dialec
     assert from_nodes == ([("node node-b", "data/redis", ("6379",))] if listed_too else [])
 
 
+def test_a_label_that_takes_a_policy_out_of_force_opens_what_that_denied():
+    """Antrea realizes none that is applied to a group with pods of another namespace."""
+
+    def of_data(kind, name, spec):
+        metadata = {"name": name, "namespace": "data"}
+        return {"apiVersion": "crd.antrea.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec}
+
+    trusted = {"namespaceSelector": {"matchLabels": {"zone": "trusted"}}}
+    denial = {"action": "Drop", "name": "no-https", "ports": [{"protocol": "TCP", "port": 443}]}
+    spec = _grouped("portal") | {"dialect": "antrea"}
+    spec["state"]["objects"] = [
+        of_data("Group", "own", {"podSelector": {}}),
+        of_data("Group", "far", {**trusted, "podSelector": {"matchLabels": {"app": "cron"}}}),
+        of_data("Group", "both", {"childGroups": ["own", "far"]}),
+        of_data(
+            "NetworkPolicy", "drop", {"priority": 5, "appliedTo": [{"group": "both"}], "egress": [denial]}
+        ),
+    ]
+    _, _, _, found = proposal_of(spec)
+    opened_to = {(one.dst, one.ports) for one in found.also_allows if one.src == "data/redis"}
+
+    assert found.summary.startswith("Label namespace shop with zone=trusted")
+    assert {("shop/web", ("443",)), ("portal/web", ("443",))} <= opened_to
+
+
 def test_a_label_that_nobody_carries_is_not_spread():
     """Where no namespace has the label, the rule is corrected and the namespace left alone."""
     _, _, _, found = proposal_of(_grouped())

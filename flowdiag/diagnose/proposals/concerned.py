@@ -248,9 +248,15 @@ def _standing(view: View) -> tuple[object, ...]:
 def _by_label(
     old: PolicySet, new: PolicySet, direction: Direction, edit: Labelling, cut: Cut
 ) -> Iterator[Pair]:
-    """Yield pairs for a labelled namespace: the policies are the same, rule by rule, and its ends look different to them."""
+    """Yield pairs for a labelled namespace: the policies are the same, rule by rule, and its ends look different to them.
+
+    All pairs where a label makes other rules of the policies, as those of Antrea for each of its values.
+    """
     sides = (old, new)
     plans = [each.plan(direction) for each in sides]
+    if _places(plans[0]) != _places(plans[1]):
+        yield from ((subject, peer) for subject in cut.groups if not subject.outside for peer in cut.groups)
+        return
     every = (1 << len(plans[0].rules)) - 1
     facts = [cut.facts(each) for each in sides]
     labelled = cut.within({edit.namespace.name})
@@ -270,6 +276,13 @@ def _by_label(
         else:
             wanted = view.answers.maybe
             yield from ((subject, peer) for peer, bits in changed if bits & wanted)
+
+
+def _places(plan: Plan) -> list[tuple[PolicyRef, str]]:
+    """Whose the rules are, in order."""
+    return [
+        (plan.policies[place].ref, rule.path) for place, rule in zip(plan.policy_of, plan.rules, strict=True)
+    ]
 
 
 def _seen(view: View) -> tuple[object, ...]:
