@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flowdiag.model.policy import Condition
 
-__all__ = ["API_PORTS", "DNS_PORTS", "MESH_PORT", "MISSING", "OF_PORT", "Sign"]
+__all__ = ["API_PORTS", "DNS_PORTS", "LINKERD_PORT", "MESH_PORT", "MISSING", "OF_PORT", "Sign"]
 
 DNS_PORTS = frozenset({53, 5353, 1053})
 """The Service's port, and the pod ports of OpenShift's dns-default (5353) and some CoreDNS charts (1053)."""
@@ -16,6 +16,8 @@ API_PORTS = (443, 6443)
 """Of the Service of the Kubernetes API, and of most API servers behind it."""
 MESH_PORT = 15008
 """Where Istio's ambient mesh takes what it tunnels (HBONE)."""
+LINKERD_PORT = 4143
+"""Where Linkerd's proxy takes all calls of other meshed pods, whatever port was called."""
 
 
 class Sign:
@@ -89,7 +91,7 @@ class Sign:
     API_PORT = 1 << 34
     """The port is one of the Kubernetes API's."""
     MESH_PORT = 1 << 35
-    """The port is that of Istio's tunnels."""
+    """The port is that of Istio's tunnels, or of Linkerd's."""
     SELF = 1 << 36
     """Both ends have one name in one namespace."""
     SCRAPER = 1 << 37
@@ -117,5 +119,6 @@ OF_PORT = {
     **dict.fromkeys(DNS_PORTS, Sign.LOOKUP),
     **dict.fromkeys(API_PORTS, Sign.API_PORT),
     MESH_PORT: Sign.MESH_PORT,
+    LINKERD_PORT: Sign.MESH_PORT,
 }
 """What a port says."""

@@ -8,7 +8,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
-from flowdiag.diagnose.signs import MESH_PORT, Sign
+from flowdiag.diagnose.signs import LINKERD_PORT, MESH_PORT, Sign
 from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import end_text
@@ -22,22 +22,26 @@ __all__ = ["MeshTunnel"]
 # "istio.io/dataplane-mode: ambient" on namespaces or pods.
 _ANNOTATION = ("ambient.istio.io/redirection", "enabled")
 _LABEL = ("istio.io/dataplane-mode", "ambient")
+# "linkerd.io/control-plane-ns: linkerd" on pods with a proxy, whose port 4143 has this name (linkerd2 2.9 to 2.19).
+_PROXIED, _PROXY = "linkerd.io/control-plane-ns", "linkerd-proxy"
 _TIMED_OUT = "tunnel-timed-out"
 """In ztunnel's access log: it opened a tunnel that nobody answered."""
 
 
 class MeshTunnel(Rule):
-    """Istio's ambient mesh wraps all traffic into port 15008, which the policies do not allow.
+    """A mesh wraps all traffic into one port (Istio's ambient mode 15008, Linkerd 4143), which the policies do not allow.
 
     Signature:
         Refused on 15008/TCP, and an end's pod or namespace is in ambient mode; or the mesh's ztunnel says that it
-        waited there in vain, and the policies at hand refuse it, or none were read.
+        waited there in vain, and the policies at hand refuse it, or none were read.  Refused on 4143/TCP, and the
+        destination's pod has Linkerd's proxy.
 
     Advice:
-        Allow 15008/TCP on ingress beside the application's port.
+        Allow the mesh's port on ingress beside the application's port.  Which ports of the application may be called
+        through it, NetworkPolicy can tell no more: policies of the mesh can.
 
     Guard:
-        15008 without a sign of ambient mode is an ordinary port; a pod that opted out
+        Either port without a sign of its mesh is an ordinary port; a pod that opted out
         (`istio.io/dataplane-mode: none`) is not in the mesh whatever its namespace says.  Where the nearest rule
         lists the port, its peers are what kept the call out.  That ztunnel waited in vain proves no policy: without
         a replay it is possible at most, since a node or a pod that is gone looks the same.
@@ -46,11 +50,13 @@ class MeshTunnel(Rule):
         https://github.com/istio/ztunnel/pull/1229
         https://github.com/istio/istio/issues/52742
         https://istio.io/latest/docs/ambient/usage/networkpolicy/
+        https://linkerd.io/2/common-errors/network-policy
+        https://github.com/linkerd/linkerd2/issues/15246
     """
 
     code = "FD305"
     slug = "mesh-tunnel-port"
-    title = "The mesh's tunnel from {source} to {destination} (15008/TCP) does not get through"
+    title = "The mesh's tunnel from {source} to {destination} ({port}) does not get through"
     severity = Severity.HIGH
     needs = Needs.NONE
     signs = (Sign.POLICY | Sign.MESH_PORT,)
@@ -58,11 +64,14 @@ class MeshTunnel(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.port != MESH_PORT or case.protocol != "TCP" or case.not_policy:
+        if case.port not in (MESH_PORT, LINKERD_PORT) or case.protocol != "TCP" or case.not_policy:
+            return
+        if case.port == LINKERD_PORT:
+            yield from self._linkerd(case)
             return
         waited = case.reason == _TIMED_OUT
         ends = [end for end in (case.flow.dst, case.flow.src) if waited or self._ambient(case, end)]
-        if not ends or (case.end is not None and case.end.allowed is True) or _allows_tunnels(case):
+        if not ends or (case.end is not None and case.end.allowed is True) or _allows(case, MESH_PORT):
             return
         if waited and not case.replay_agrees:
             yield from self._waited(case)
@@ -77,6 +86,28 @@ class MeshTunnel(Rule):
             basis=Basis.REPLAY if case.end is not None else Basis.STATE,
             most=Confidence.DERIVED if case.end is not None else Confidence.LIKELY,
             cause_key="hbone",
+        )
+
+    def _linkerd(self, case: Case) -> Iterator[Finding]:
+        """Linkerd's proxies give every call between meshed pods the port of the inbound one."""
+        pod = some_pod(case.context, case.flow.dst)
+        if pod is None or not (_PROXIED in pod.labels or any(one.name == _PROXY for one in pod.ports)):
+            return
+        if (case.end is not None and case.end.allowed is True) or _allows(case, LINKERD_PORT):
+            return
+        yield self.finding(
+            case,
+            summary=(
+                f"{end_text(case.flow.dst)} has Linkerd's proxy, at which calls of meshed pods arrive on 4143/TCP whatever "
+                "port they are for, and no policy allows that port."
+            ),
+            advice=(
+                "Allow 4143/TCP next to the application's port on ingress (and egress, where isolated). Which of its ports "
+                "may be called is then for Linkerd's Server and AuthorizationPolicy to say."
+            ),
+            basis=Basis.REPLAY if case.end is not None else Basis.STATE,
+            most=Confidence.DERIVED if case.end is not None else Confidence.LIKELY,
+            cause_key="linkerd",
         )
 
     def _waited(self, case: Case) -> Iterator[Finding]:
@@ -111,7 +142,7 @@ class MeshTunnel(Rule):
         return namespace is not None and namespace.labels.get(_LABEL[0]) == _LABEL[1]
 
 
-def _allows_tunnels(case: Case) -> bool:
-    """Whether the rule that came nearest names the port, for others."""
+def _allows(case: Case, port: int) -> bool:
+    """Whether the rule that came nearest names the mesh's port, for others."""
     texts = port_texts(case, case.nearest[0]) if case.nearest else None
-    return any(one.port is not None and one.protocol == "TCP" and one.has(MESH_PORT) for one in texts or ())
+    return any(one.port is not None and one.protocol == "TCP" and one.has(port) for one in texts or ())
