@@ -833,22 +833,20 @@ def test_an_archive_that_cannot_be_is_usage(tmp_path, kubeconfig, name):
 
 
 def test_names_from_a_hostile_server_stay_inside_the_bundle(tmp_path):
-    """A pod may call itself what it likes."""
-    odd = pod(
-        "../../etc",
-        "..",
-        "192.0.2.12",
-        {"k8s-app": "cilium"},
-        host_network=True,
-        containers=("cilium-agent",),
-    )
-    odd["spec"]["nodeName"] = "../node"
+    """A container may call itself what it likes; its log is kept all the same."""
+    name = "../../../../../agent"
+    odd = pod("kube-system", "cilium-odd", "192.0.2.12", {"k8s-app": "cilium"}, containers=(name,))
     with server([*small(), odd]) as one:
+        one.logs["kube-system", "cilium-odd", name, False] = [("2126-11-03T12:00:00Z", "the odd one's log")]
         bundle = tmp_path / "bundle.tar.gz"
         flowdiag("collect", "-o", bundle, KUBECONFIG=one.kubeconfig(tmp_path / "k"))
 
     with tarfile.open(fileobj=io.BytesIO(bundle.read_bytes())) as tar:
-        assert all(".." not in part for one in tar.getnames() for part in one.split("/"))
+        names = tar.getnames()
+    assert [name for name in names if ".." in name.split("/")] == []
+    assert [
+        name for name, data in members(bundle).items() if name.endswith("agent.log") and b"the odd" in data
+    ] != []
 
 
 def test_a_password_in_the_servers_address_is_neither_written_nor_said(tmp_path, cluster):
