@@ -497,6 +497,16 @@ def test_a_label_of_ten_kilobytes_fits_a_telephone(opened: Open) -> None:
     assert page.run(f"Math.max(...{_RIGHT_ENDS})") <= 400
 
 
+def test_who_talks_stays_in_sight_where_the_matrix_is_scrolled(opened: Open) -> None:
+    """Else a count of a wide matrix is nobody's."""
+    page = opened(report_of("default-deny-egress"), viewport={"width": 400, "height": 900})
+    page.run("document.querySelector('.matrix').parentElement.scrollLeft = 90")
+    lefts = "[...document.querySelectorAll('.matrix tr > :first-child')].map(e => e.getBoundingClientRect().left - e.closest('.scroll').getBoundingClientRect().left)"
+
+    assert page.run("document.querySelector('.matrix').parentElement.scrollLeft") == 90
+    assert [round(left) for left in page.run(lefts)] == [0, 0, 0]
+
+
 def test_paper_keeps_cards_dates_and_tiles_whole(opened: Open) -> None:
     """A card begins a page, a date is not broken, records are cut to three lines and the page says so.
 
