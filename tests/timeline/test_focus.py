@@ -80,6 +80,24 @@ def test_denials_are_not_stray_beside_much_that_was_allowed():
     assert focus(*around(busy, denied), denied, busy) is None
 
 
+def test_of_some_dozens_of_records_one_may_be_stray():
+    """One in a hundred, and of fewer than two hundred one."""
+    some = records(*(NOW + second * NS for second in range(60)))
+    one, other = records(NOW + 900 * DAY), records(NOW + 901 * DAY)
+
+    assert focus(*around(some, one), [*some, *one], ()).outside[0].count == 1
+    assert focus(*around(some, other), [*some, *one, *other], ()) is None
+
+
+def test_the_widest_gap_is_cut_and_not_the_first():
+    """What paused for some days is shown with its pause."""
+    later = records(*(NOW + 4 * DAY + second * NS for second in range(600)), count=5)
+    stray = records(NOW + 900 * DAY)
+    found = focus(*around(BUSY, stray), [*BUSY, *later, *stray], ())
+
+    assert (found.since, found.until) == around(BUSY, later)
+
+
 @given(
     busy=st.lists(st.tuples(st.integers(2_000, 2_020), st.integers(50, 300)), min_size=2, max_size=30),
     stray=st.lists(st.tuples(st.integers(0, 4_000), st.integers(1, 3)), min_size=1, max_size=3),
