@@ -19,13 +19,18 @@ from flowdiag.tally.kept import Sighting
 __all__ = ["counted_refusals"]
 
 _MOST = 8
-# Comments of Felix's own rules, Calico v3.31 felix/rules/{static,endpoints,dispatch}.go: what they refuse no policy does.
+# Comments of Felix's own rules, Calico v3.31 felix/rules/{static,endpoints,dispatch}.go, and of kube-router's, v2.5
+# pkg/controllers/netpol/pod.go: what they refuse no policy does.
 _OF_NO_POLICY = (
     ("Drop IPv4 VXLAN packets from non-allowed hosts", "the sender is none of the nodes that Felix knows"),
     ("Drop IPv6 VXLAN packets from non-allowed hosts", "the sender is none of the nodes that Felix knows"),
     ("Drop IPIP packets from non-Calico hosts", "the sender is none of the nodes that Felix knows"),
     ("Drop VXLAN encapped packets originating in workloads", "a pod made tunnel packets itself"),
     ("Drop IPinIP encapped packets originating in workloads", "a pod made tunnel packets itself"),
+    (
+        "rule to drop invalid state for pod",
+        "conntrack knows no connection of these packets, as with two ways between nodes",
+    ),
     ("Unknown interface", "a pod's interface that Felix has not programmed yet, or no more"),
 )
 _NO_POLICY = "rule"
@@ -70,6 +75,9 @@ def _counted(event: LogEvent, interfaces: InterfaceIndex) -> list[tuple[str, int
         if fields.get("target") == "NFLOG":
             return []  # the rule behind it drops the same packets, and counts them
         packets = _number(fields.get("packets"))
+        if packets and fields.get("pod"):
+            # A pod's chain is one for both directions, whatever kube-router's comment says.
+            return [(f"calls of or to {fields['pod']} that none of its policies admits", packets)]
         why = _told(fields.get("comment")) or _policy(fields)
         return [(_place(fields, interfaces, why), packets)] if packets and why else []
     if event.signal == "bpf-rule" and fields.get("action") == "deny":

@@ -38,8 +38,9 @@ _CALICO = (
         "-it --image=busybox -- chroot /host journalctl -k -o json --since=-1h > NODE.json"
     ),
 )
+_IPTABLES = "counters of refusals, from every node: iptables-save -c > NODE.txt"
 _CALICO_COUNTERS = (
-    "counters of refusals, from every node: iptables-save -c > NODE.txt",
+    _IPTABLES,
     "the same with eBPF, from every calico-node pod: calico-node -bpf counters dump > POD.txt",
 )
 _CALICO_STATE = (
@@ -58,12 +59,20 @@ _CILIUM_STATE = (
     "the cluster's objects: cilium sysdump, or kubectl get ns,pods,svc,endpointslices,nodes,networkpolicies,cnp,ccnp "
     "-A -o yaml > state.yaml"
 )
+_KUBE_ROUTER = (
+    "kube-router and what k3s embeds of it write no line of a refused packet into their logs",
+    "packets that were refused, which ulogd2 on every node writes from NFLOG group 100: cat /var/log/ulog/syslogemu.log > NODE.log",
+)
 _OTHERS = ("messages of components do not say which packet was refused",)
 _OTHERS_STATE = (
     "the cluster's objects, for flowdiag explain SRC DST PORT --state state.yaml: kubectl get "
     "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
 )
-_BY_CNI = {"calico": ((*_CALICO, *_CALICO_COUNTERS), _CALICO_STATE), "cilium": (_CILIUM, _CILIUM_STATE)}
+_BY_CNI = {
+    "calico": ((*_CALICO, *_CALICO_COUNTERS), _CALICO_STATE),
+    "cilium": (_CILIUM, _CILIUM_STATE),
+    "kube-router": ((*_KUBE_ROUTER, _IPTABLES), _OTHERS_STATE),
+}
 _FLOWS_OF = {Dialect.CILIUM: "Cilium", Dialect.CALICO: "Calico"}
 _COUNTED = "counters say where packets were refused, and how many, but not which"
 

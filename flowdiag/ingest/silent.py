@@ -143,13 +143,15 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
     ),
     (
         "a node's rules, which tell what is to be refused and not what was",
-        "the CNI's log or flows of that time, or iptables-save -c of a node with Calico, whose counters are read",
+        "the CNI's log or flows of that time, or iptables-save -c of a node with Calico or kube-router, whose counters are read",
         # "table inet filter {"   nft list ruleset, 1.0;   "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"   iptables-save 1.8
+        # "Chain AZURE-NPM (1 references)"   iptables -L, 1.4 and later
         re.compile(
-            rb"^(?:table (?:ip6?|inet|arp|bridge|netdev) \S{1,128} \{|-A [\w.-]{1,40} [^\n]{0,400}-j [A-Z])",
+            rb"^(?:table (?:ip6?|inet|arp|bridge|netdev) \S{1,128} \{|(?:\[\d{1,20}:\d{1,20}\] )?-A [\w.-]{1,40} [^\n]{0,400}-j [A-Z]"
+            rb"|Chain [\w.-]{1,40} \((?:policy [A-Z]{4,8}\b|\d{1,6} references\)))",
             re.MULTILINE,
         ),
-        (b"table ", b"-A "),
+        (b"table ", b"-A ", b"Chain "),
     ),
 )
 """Each log is known by words that no other has; one that was rotated may have lost them."""

@@ -49,3 +49,25 @@ def test_what_was_read_is_not_asked_for_again(tmp_path, objects, told):
     (problem,) = analyze([write(tmp_path, state_json=listed(*objects), weave_log=REFUSED)]).problems
 
     assert problem.advice.startswith(told)
+
+
+def test_kube_routers_counters_name_the_pod_and_no_direction(tmp_path):
+    """Its comment says "destined for" whichever way the packets went, and what conntrack does not know no policy refused."""
+    (tmp_path / "n1.txt").write_text(
+        '[2:80] -A KUBE-POD-FW-7D4QJ3YQ6J6S3GDA -m comment --comment "rule to drop invalid state for pod" -j DROP\n'
+        '[13:780] -A KUBE-POD-FW-7D4QJ3YQ6J6S3GDA -m comment --comment "rule to REJECT traffic destined for POD '
+        'name:web-1 namespace: shop" -m mark ! --mark 0x10000/0x10000 -j REJECT\n'
+        '[0:0] -A KUBE-POD-FW-TYHU6IIERJPDEGRV -m comment --comment "rule to REJECT traffic destined for POD '
+        'name:db-0 namespace: data" -m mark ! --mark 0x10000/0x10000 -j REJECT\n'
+    )
+    report = analyze([str(tmp_path)])
+    told = [one.message for one in report.warnings if one.code == "counted-refusals"]
+
+    invalid, refused_ones = told
+    assert invalid.startswith("rule to drop invalid state for pod (no policy's: ")
+    assert refused_ones == (
+        "calls of or to shop/web-1 that none of its policies admits: 13 packets refused, by the dump's counters"
+    )
+    bring = " ".join(one.message for one in report.warnings if one.code == "FD807")
+    assert "syslogemu.log" in bring
+    assert "iptables-save -c" not in bring

@@ -352,6 +352,8 @@ SILENT = {
     "Cilium's endpoints": "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   IPv6   IPv4   STATUS",
     "metrics": "# TYPE cilium_drop_count_total counter",
     "a node's rules": "table inet filter {",
+    "a node's rules,": "Chain AZURE-NPM (1 references)",
+    "a node's rules, which": "[0:0] -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP",
     "VPC flow log": '{"bytes_sent":"1","connection":{"dest_ip":"10.84.1.3","src_ip":"10.84.0.11"},"reporter":"SRC"}',
 }
 
