@@ -8,6 +8,7 @@ pod gains ``projectcalico.org/namespace``, ``orchestrator`` and ``serviceaccount
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any
 
 from flowdiag.model.objects import RawObject, Snapshot
@@ -42,9 +43,15 @@ class CalicoLabels:
         """Build the labels of an end; what is not an endpoint to Calico has none."""
         if facts.kind == "node":
             found = self.host_endpoints_of(facts)
-            if len({tuple(sorted(labels_of(each).items())) for each in found}) > 1:
+            if len({(tuple(sorted(labels_of(each).items())), *_profiles(each)) for each in found}) > 1:
                 facts.why_unknown = "which of the node's host endpoints the traffic enters is not known"
-            return {HOST_MARK: found[0].name, **labels_of(found[0])} if found else {}
+            elif found and facts.addresses and all(map(_of_other_addresses, found, repeat(facts.addresses))):
+                facts.why_unknown = (
+                    f"whether the traffic enters by host endpoint {found[0].name} is not known: "
+                    "it is of another interface's addresses"
+                )
+            names = "\0".join(each.name for each in found)
+            return {HOST_MARK: names, **labels_of(found[0])} if found else {}
         if facts.kind != "pod":
             return {}
         effective: dict[str, str] = {}
@@ -79,8 +86,19 @@ class CalicoLabels:
         return by_address or own
 
 
+def _of_other_addresses(each: RawObject, addresses: tuple[str, ...]) -> bool:
+    """Whether a host endpoint is that of one interface, whose addresses are told and are none of these."""
+    spec = spec_of(each)
+    own = {str(ip) for ip in spec.get("expectedIPs") or ()}
+    return bool(own) and spec.get("interfaceName") != "*" and own.isdisjoint(addresses)
+
+
+def _profiles(each: RawObject) -> list[str]:
+    return sorted(map(str, spec_of(each).get("profiles") or ()))
+
+
 HOST_MARK = "\0host-endpoint"
-"""Key under which a node's effective labels name its host endpoint: no label can be called so."""
+"""Key under which a node's effective labels name its host endpoints, a NUL between them: no label can be called so."""
 
 
 def labels_of(each: RawObject) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Conditions of Calico rules: which endpoints a policy selects, and entity rules over known endpoints.
 
-A selector in a rule means *known* endpoints: pods, host endpoints, and the addresses of NetworkSets and
+A selector in a rule means *known* endpoints: pods, and the addresses of host endpoints, NetworkSets and
 GlobalNetworkSets whose labels fit (``felix/calc`` and ``updateprocessors/rules.go``, v3.31).  ``all()``
 is therefore not "anything"; a rule without selectors and nets is.
 """
@@ -125,12 +125,12 @@ def _demands(scope: Scope, parts: tuple[Part, ...]) -> tuple[Demand, ...]:
 
 
 class KnownEndpoint(Struct, frozen=True):
-    """A known endpoint that meets the scope and every selector, or an address of such a network set."""
+    """A known endpoint that meets the scope and every selector, or an address of such a network set or host endpoint."""
 
     scope: Scope
     parts: tuple[Part, ...]
     set_bits: int = 0
-    """Address ranges of the network sets that meet it."""
+    """Address ranges of the network sets and host endpoints that meet it."""
     domains: tuple[str, ...] = ()
     """Names in such sets, whose addresses only DNS knows."""
     range_pods: Outcome = Outcome.MATCH
@@ -173,10 +173,6 @@ class KnownEndpoint(Struct, frozen=True):
                     *(part.check(facts) for part in self.parts),
                 ]
             )
-        if facts.kind == "node" and HOST_MARK in facts.extra:
-            if facts.why_unknown:
-                return unknown(facts.why_unknown)
-            return all_of([self.scope.check(None, None), *(part.check(facts) for part in self.parts)])
         if facts.kind in ("outside", "node"):
             wanted = [part.selector for part in self.parts if not part.selector.everything]
             if not wanted:
@@ -191,8 +187,8 @@ class KnownEndpoint(Struct, frozen=True):
                 if counts is Outcome.MATCH:
                     return MATCH
                 return unknown("whether a network set matches the address of a pod differs")
-            if facts.hits.maybe & self.set_bits and facts.kind not in ("pod", "node"):
-                return unknown("whether its address is in a network set is not known")
+            if facts.hits.maybe & self.set_bits and facts.kind != "pod":
+                return unknown("whether its address is of a network set or host endpoint is not known")
         if self.domains and facts.kind == "outside":
             return DomainNames(self.domains).check(facts)
         return miss()

@@ -639,6 +639,64 @@ class TestBesidePolicies:
         assert ask([policy], API, HOST, others=[one, two]).allowed is True
         assert ask([policy], API, away, others=[one, two]).allowed is None
 
+    @pytest.mark.parametrize(
+        ("spec", "near", "away"),
+        [
+            ({"interfaceName": "eth0", "expectedIPs": ["192.168.0.9"]}, False, None),
+            ({"expectedIPs": ["192.168.0.9"]}, False, None),
+            ({"interfaceName": "*", "expectedIPs": ["192.168.0.9"]}, False, False),
+            ({"interfaceName": "eth0"}, False, False),
+        ],
+    )
+    def test_another_address_may_be_of_an_interface_without_a_host_endpoint(self, spec, near, away):
+        """Such an interface is not policed; a host endpoint of all interfaces is met whatever the address."""
+        hep = raw("HostEndpoint", "eth0", {"node": "n9", **spec})
+        other = Endpoint(kind=EndpointKind.NODE, name="n9", node=NODE, ip="172.16.0.9")
+
+        assert ask([gnp("a", ingress())], API, HOST, others=[hep]).allowed is near
+        assert ask([gnp("a", ingress())], API, other, others=[hep]).allowed is away
+        assert ask([gnp("a", ingress(allow()))], API, other, others=[hep]).allowed is (
+            True if away is False else None
+        )
+
+    @pytest.mark.parametrize(
+        ("expected", "at", "met"),
+        [
+            (["192.168.0.9"], "192.168.0.9", True),
+            (["192.168.0.9"], "172.16.0.9", False),
+            ([], "192.168.0.9", False),
+            (None, "192.168.0.9", False),
+        ],
+    )
+    @pytest.mark.parametrize("scope", [{}, {"namespaceSelector": "global()"}])
+    def test_a_selector_in_a_rule_means_a_host_endpoint_by_its_expected_addresses(
+        self, expected, at, met, scope
+    ):
+        """Nobody else knows where it is: without any it is nobody to rules."""
+        spec = {"node": "n9", "interfaceName": "*"} | ({} if expected is None else {"expectedIPs": expected})
+        hep = raw("HostEndpoint", "n9-auto-hep", spec, labels={"role": "edge"})
+        node = Endpoint(kind=EndpointKind.NODE, name="n9", node=NODE, ip=at)
+        away = outside(at)
+        meant, refused = (
+            gnp("a", ingress(allow(source={word: "role == 'edge'", **scope}), selector="app == 'web'"))
+            for word in ("selector", "notSelector")
+        )
+
+        for caller in (node, away):
+            assert ask([meant], caller, others=[hep]).ingress.allowed is met
+            # A notSelector has no scope of its own.
+            known = not scope and not met
+            assert ask([refused], caller, others=[hep]).ingress.allowed is known
+
+    def test_host_endpoints_with_other_profiles_are_not_the_same(self):
+        one, two = (
+            raw("HostEndpoint", name, {"node": "n9", "interfaceName": name, "profiles": profiles})
+            for name, profiles in (("eth0", ["projectcalico-default-allow"]), ("eth1", []))
+        )
+
+        assert ask([], API, HOST, others=[one, two]).allowed is None
+        assert ask([], API, HOST, others=[two, one]).allowed is None
+
     def test_nets_can_be_kept_from_pods(self):
         """What the caller forces beats the dialect."""
         policy = np("a", ingress(allow(source={"nets": ["0.0.0.0/0"]})))

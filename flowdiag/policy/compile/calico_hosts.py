@@ -84,12 +84,15 @@ class HasHostEndpoint(Struct, frozen=True):
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
-        name = facts.extra.get(HOST_MARK)
-        if name is None:
+        names = facts.extra.get(HOST_MARK)
+        if names is None:
             return miss(Miss(Condition.NODE, "a host endpoint", None))
-        if self.names is None or name in self.names:
-            return MATCH if self.names is None or not facts.why_unknown else unknown(facts.why_unknown)
-        return miss(Miss(Condition.NODE, "a host endpoint without a profile", name))
+        if self.names is None:
+            return MATCH
+        if self.names.isdisjoint(names.split("\0")):
+            shown = names.replace("\0", ",")
+            return miss(Miss(Condition.NODE, "a host endpoint without a profile", shown))
+        return unknown(facts.why_unknown) if facts.why_unknown else MATCH
 
 
 def host_tiers(

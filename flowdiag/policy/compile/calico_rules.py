@@ -64,6 +64,11 @@ _ENTITY_FIELDS = frozenset(
 )
 
 
+_BY_ADDRESS = {"NetworkSet": "nets", "GlobalNetworkSet": "nets", "HostEndpoint": "expectedIPs"}
+"""What selectors in rules mean beside pods, and where its addresses stand: without ``expectedIPs`` no selector means a
+host endpoint (documentation of HostEndpoint, v3.31)."""
+
+
 def compile_rules(
     raw: Any, direction: Direction, namespace: str | None, context: CompileContext
 ) -> tuple[Rule, ...]:
@@ -253,16 +258,14 @@ class _Reader:
         return self.context.calico is not None and self.context.calico.accounts_known
 
     def _known(self, scope: Scope, parts: tuple[Part, ...]) -> KnownEndpoint:
-        """Known endpoints, with the ranges of the network sets that fit."""
+        """Known endpoints, with the ranges of the network sets and the addresses of the host endpoints that fit."""
         nets: list[Network] = []
         domains: list[str] = []
         for each in self.context.snapshot.others:
-            if each.kind not in ("NetworkSet", "GlobalNetworkSet"):
-                continue
-            if not self._set_fits(each, scope, parts):
+            if each.kind not in _BY_ADDRESS or not self._set_fits(each, scope, parts):
                 continue
             spec = spec_of(each)
-            nets.extend(_nets(spec))
+            nets.extend(_nets(spec.get(_BY_ADDRESS[each.kind])))
             domains.extend(str(name) for name in spec.get("allowedEgressDomains") or ())
         return KnownEndpoint(
             scope,
@@ -287,10 +290,10 @@ class _Reader:
         )
 
 
-def _nets(spec: dict[str, Any]) -> list[Network]:
-    """A network set's ranges; one that cannot be read is left out, as Felix does."""
+def _nets(raw: Any) -> list[Network]:
+    """Ranges or addresses; one that cannot be read is left out, as Felix does."""
     found = []
-    for each in spec.get("nets") or ():
+    for each in raw if isinstance(raw, list) else ():
         try:
             found.append(parse_network(str(each)))
         except ValueError:
