@@ -1,4 +1,4 @@
-"""What kubectl, gcloud, journalctl and tail say around a log on the same terminal."""
+"""What stands around a log on the same terminal: the shell's prompt, and what kubectl, gcloud, journalctl and tail say."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ __all__ = ["said_around"]
 # "Your active configuration is: [shop]"                                         gcloud
 # "==> /var/log/pods/a/0.log <=="                                                tail and head of several files
 # "-- Logs begin at Mon 2026-01-05 ...", "-- Journal begins at ...", "-- Boot 1b2c --", "-- Reboot --"     journalctl
+# "root@server:~# hubble observe -f", "$ kubectl logs ...", "[root@n1 /]# grep DENY ..."     the command that was typed
 _SAID = re.compile(
     r"Defaulted container |Handling connection for \d|Forwarding from |Found \d{1,6} pods, using |Unable to use a TTY "
     r"|Your active configuration is: \["
     r"|==> .{1,300} <==\s*\Z|-- (?:Logs begin|Journal begins|Boot [0-9a-f]|Reboot --|No entries --)|\^C\s*\Z"
+    r"|(?:\[?[\w.+-]{1,64}@[\w.-]{1,100}[^#$%\n]{0,100})?[#$%] (?:sudo )?"
+    r"(?:kubectl|oc|k|hubble|cilium(?:-dbg)?|calicoctl|journalctl|dmesg|docker|crictl|nerdctl|talosctl|stern|aws|gcloud|az"
+    r"|tail|head|cat|zcat|less|grep|jq|watch|timeout) "
 )
 
 

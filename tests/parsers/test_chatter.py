@@ -21,6 +21,10 @@ SAID = (
     "-- Logs begin at Mon 2026-01-05 09:00:00 UTC, end at Mon 2026-01-05 11:00:00 UTC. --",
     "-- Boot 1b2c9e --",
     "^C",
+    "root@server:~# hubble observe --identity 1 --port 22 -f",
+    "[root@n1 /]# cat /var/log/a.log | grep 10.0.0.1",
+    "ann@laptop:~/src (main)$ kubectl -n kube-system exec cilium-6vz5k -- cilium monitor",
+    "$ sudo journalctl -k",
 )
 LOGS = {
     "hubble-json": "ordinary",
@@ -63,6 +67,8 @@ def test_words_around_a_log(tmp_path, name):
         "==> a log's own arrow",
         "-- a dash",
         "Forwarded",
+        "$ 5 was paid",
+        "ann@laptop wrote: kubectl logs",
     ],
 )
 def test_words_that_tell_of_a_loss_are_not_passed_over(line):
