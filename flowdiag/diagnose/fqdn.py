@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.spec import policy_at, port_texts
+from flowdiag.diagnose.spec import policy_at
+from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.policy.compile.cilium_names import NamePattern, read_name

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.spec import PeerText, peers, rule_at, selector_holds
+from flowdiag.diagnose.spec import rule_at
+from flowdiag.diagnose.written_peers import PeerText, peers, selector_holds
 from flowdiag.model.objects import NAME_LABEL, Pod
 from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, NearestRule
 from flowdiag.policy.calico_labels import NAMESPACE_LABEL

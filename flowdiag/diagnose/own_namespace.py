@@ -15,7 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.spec import peers, rule_at, selector_holds
+from flowdiag.diagnose.spec import rule_at
+from flowdiag.diagnose.written_peers import peers, selector_holds
 from flowdiag.model.policy import CALICO_GROUPS, NearestRule
 from flowdiag.policy.calico_selector import SelectorSyntaxError, parse_selector
 from flowdiag.policy.compile.cilium_selectors import in_its_own_namespace

@@ -9,11 +9,11 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import directions_without_rules, policy_at
+from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import PolicyRef
+from flowdiag.model.policy import KUBERNETES_GROUPS, PolicyRef
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["IsolationBySurprise"]
@@ -140,7 +140,27 @@ def _closes(policy: PolicyObject, direction: str, *, by_identity: bool) -> str |
         return None
     if by_identity and _untyped(policy, direction):
         return "untyped"
-    return directions_without_rules(policy).get(direction)
+    return _without_rules(policy, direction)
+
+
+def _without_rules(policy: PolicyObject, direction: str) -> str | None:
+    """How a NetworkPolicy comes to isolate a direction for which it has no rule; ``None`` where it does not.
+
+    ``implied``: ``policyTypes`` is left out, so Ingress is isolated, while only egress rules are written;
+    ``listed``: ``policyTypes`` names the direction, while rules are written for the other one only;
+    ``empty``: the list of rules is there and empty.
+    """
+    if policy.ref.kind != "NetworkPolicy" or policy.ref.group not in KUBERNETES_GROUPS:
+        return None
+    spec = policy.spec
+    types = spec.get("policyTypes")
+    given = [str(each).lower() for each in types] if isinstance(types, list) else []
+    isolated = given or (["ingress", "egress"] if spec.get("egress") else ["ingress"])
+    if direction not in isolated or spec.get(direction):
+        return None
+    if spec.get("egress" if direction == "ingress" else "ingress"):
+        return "listed" if given else "implied"
+    return "empty" if spec.get(direction) == [] and spec.get("podSelector") else None
 
 
 def _deny_only(policy: PolicyObject, direction: str) -> bool:

@@ -8,8 +8,8 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import API_PORTS, Sign
-from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import a_list, end_text, rule_text
+from flowdiag.diagnose.written_ranges import ip_blocks
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity

@@ -8,8 +8,8 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import end_text, pods_by_labels, rule_text
+from flowdiag.diagnose.written_ranges import ip_blocks
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity

@@ -8,8 +8,8 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import PeerText, admits_a_pod, peers, selector_holds
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.diagnose.written_peers import PeerText, admits_a_pod, peers, selector_holds
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, NearestRule
 from flowdiag.model.report import Confidence, Severity

@@ -12,8 +12,8 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import labels_asked_for, selected_labels
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
+from flowdiag.diagnose.written_peers import labels_asked_for, selected_labels
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Dialect, PolicyRef

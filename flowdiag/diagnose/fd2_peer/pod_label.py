@@ -12,8 +12,8 @@ from flowdiag.diagnose.labels import IDENTITY_KEYS, alike, split_label
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import admits_a_pod, peers
 from flowdiag.diagnose.wording import a_list, end_text, rule_text
+from flowdiag.diagnose.written_peers import admits_a_pod, peers
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod, WorkloadObject
 from flowdiag.model.policy import Condition, NearestRule

@@ -9,8 +9,9 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import ip_blocks, port_texts
 from flowdiag.diagnose.wording import end_text, pods_by_labels, rule_text
+from flowdiag.diagnose.written_ports import port_texts
+from flowdiag.diagnose.written_ranges import ip_blocks
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod, Service

@@ -10,8 +10,8 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.some_pod import some_pod
-from flowdiag.diagnose.spec import IpBlock, ip_blocks
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.diagnose.written_ranges import IpBlock, ip_blocks
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding

@@ -9,8 +9,8 @@ from flowdiag.diagnose.dns import is_dns_server
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import end_text, rule_text
+from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import Condition, NearestRule

@@ -10,8 +10,8 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import LINKERD_PORT, MESH_PORT, Sign
 from flowdiag.diagnose.some_pod import some_pod
-from flowdiag.diagnose.spec import port_texts
 from flowdiag.diagnose.wording import end_text
+from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity

@@ -8,8 +8,9 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import port_texts, rule_at
+from flowdiag.diagnose.spec import rule_at
 from flowdiag.diagnose.wording import a_list, rule_text
+from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import CALICO_GROUPS, Condition, NearestRule
 from flowdiag.model.report import Severity

@@ -10,8 +10,8 @@ from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import ip_blocks
 from flowdiag.diagnose.wording import a_list, end_text, isolating_text, miss_text, policy_text, rule_text
+from flowdiag.diagnose.written_ranges import ip_blocks
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from flowdiag.diagnose.check import Check, Concern, Scene
-from flowdiag.diagnose.spec import selector_holds
+from flowdiag.diagnose.written_peers import selector_holds
 from flowdiag.model.objects import Pod, PolicyObject
 from flowdiag.model.policy import KUBERNETES_GROUPS
 from flowdiag.model.report import ReportEndpoint, Severity
