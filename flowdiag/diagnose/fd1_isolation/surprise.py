@@ -144,7 +144,7 @@ def _closes(policy: PolicyObject, direction: str, *, by_identity: bool) -> str |
 
 
 def _without_rules(policy: PolicyObject, direction: str) -> str | None:
-    """How a NetworkPolicy comes to isolate a direction for which it has no rule; ``None`` where it does not.
+    """How a NetworkPolicy that isolates a direction has no rule for it; ``None`` where it has one, or means to have none.
 
     ``implied``: ``policyTypes`` is left out, so Ingress is isolated, while only egress rules are written;
     ``listed``: ``policyTypes`` names the direction, while rules are written for the other one only;
@@ -155,8 +155,7 @@ def _without_rules(policy: PolicyObject, direction: str) -> str | None:
     spec = policy.spec
     types = spec.get("policyTypes")
     given = [str(each).lower() for each in types] if isinstance(types, list) else []
-    isolated = given or (["ingress", "egress"] if spec.get("egress") else ["ingress"])
-    if direction not in isolated or spec.get(direction):
+    if (given and direction not in given) or spec.get(direction):
         return None
     if spec.get("egress" if direction == "ingress" else "ingress"):
         return "listed" if given else "implied"
