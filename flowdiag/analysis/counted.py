@@ -31,6 +31,10 @@ _OF_NO_POLICY = (
         "rule to drop invalid state for pod",
         "conntrack knows no connection of these packets, as with two ways between nodes",
     ),
+    (
+        "reject all unexpected traffic to service IPs",
+        "a Service's address was asked for a port that is none of its own",
+    ),
     ("Unknown interface", "a pod's interface that Felix has not programmed yet, or no more"),
 )
 _NO_POLICY = "rule"

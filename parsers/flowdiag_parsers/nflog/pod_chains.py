@@ -31,20 +31,22 @@ _SNIFF = re.compile(
 # [13:780] -A KUBE-POD-FW-7D4QJ3YQ6J6S3GDA -m comment --comment "rule to REJECT traffic destined for POD name:web-1 namespace: shop"
 #  -m mark ! --mark 0x10000/0x10000 -j REJECT --reject-with icmp-port-unreachable
 _SAVED = re.compile(
-    r"(?:\[(?P<packets>\d{1,20}):(?P<bytes>\d{1,20})\] )?-A (?P<chain>KUBE-POD-FW-\S{1,40}) (?P<rest>.{1,1000})$"
+    r"(?:\[(?P<packets>\d{1,20}):(?P<bytes>\d{1,20})\] )?-A (?P<chain>KUBE-POD-FW-\S{1,40}|KUBE-ROUTER-SERVICES) (?P<rest>.{1,1000})$"
 )
 # iptables -L -v:
 #    13   780 REJECT     all  --  any    any     anywhere             anywhere             /* rule to REJECT traffic destined for POD ...
 _LISTED = re.compile(
     r"\s{0,12}(?:(?P<packets>\d{1,18}[KMGT]?) {1,12}(?P<bytes>\d{1,18}[KMGT]?) )?(?P<target>REJECT|DROP) {1,16}(?P<rest>\S.{0,1000})$"
 )
+_CHAINS = ("KUBE-POD-FW-", "KUBE-ROUTER-SERVICES")
 _CHAIN = re.compile(r"Chain (?P<chain>\S{1,64}) \(")
 _TARGET = re.compile(r" -j (?P<target>REJECT|DROP)(?: |$)")
 # "default rule to REJECT ..." in v0.2; "namespace:shop" without a blank from v2.2 on
 _POD = re.compile(
     r"rule to REJECT traffic destined for POD name: ?(?P<name>[a-z0-9.-]{1,253}) namespace: ?(?P<namespace>[a-z0-9-]{1,63})"
 )
-_INVALID = "rule to drop invalid state for pod"
+# What no policy refuses: the second is of the proxy of Services, v1.0 and later.
+_OTHERS = ("rule to drop invalid state for pod", "reject all unexpected traffic to service IPs")
 
 
 class KubeRouterRules:
@@ -95,7 +97,7 @@ def _fields(text: str, chain: str) -> dict[str, str] | None:
         chain = match["chain"]
         target = _TARGET.search(match["rest"])
     else:
-        match = target = _LISTED.match(text) if chain.startswith("KUBE-POD-FW-") else None
+        match = target = _LISTED.match(text) if chain.startswith(_CHAINS) else None
     if match is None or target is None:
         return None
     fields = {"chain": chain, "target": target["target"]}
@@ -103,4 +105,5 @@ def _fields(text: str, chain: str) -> dict[str, str] | None:
     pod = _POD.search(match["rest"])
     if pod is not None:
         return fields | {"pod": f"{pod['namespace']}/{pod['name']}"}
-    return fields | {"comment": _INVALID} if _INVALID in match["rest"] else None
+    told = next((comment for comment in _OTHERS if comment in match["rest"]), None)
+    return fields | {"comment": told} if told is not None else None
