@@ -272,6 +272,8 @@ class DomainNames(Struct, frozen=True):
     """The address is one that DNS gave for one of these names; ``*.`` stands for one or more labels."""
 
     names: tuple[str, ...]
+    one_label: bool = False
+    """``*.`` stands for one label, and no more."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -283,16 +285,21 @@ class DomainNames(Struct, frozen=True):
         wanted = ",".join(self.names)
         if facts.kind in ("pod", "node"):
             return miss(Miss(Condition.FQDN, wanted, None))
-        if any(_named(name, pattern) for name in facts.dns_names for pattern in self.names):
+        if any(
+            _named(name, pattern, one_label=self.one_label)
+            for name in facts.dns_names
+            for pattern in self.names
+        ):
             return MATCH
         # Other names may stand for the address too, so names seen never make a miss.
         return unknown(f"whether the address belongs to {wanted} is not known: no DNS answer was seen for it")
 
 
-def _named(name: str, pattern: str) -> bool:
+def _named(name: str, pattern: str, *, one_label: bool) -> bool:
     name, pattern = name.rstrip(".").lower(), pattern.rstrip(".").lower()
     if pattern.startswith("*."):
-        return name.endswith(pattern[1:]) and len(name) > len(pattern) - 1
+        first = name.removesuffix(pattern[1:])
+        return first not in ("", name) and not (one_label and "." in first)
     return name == pattern
 
 

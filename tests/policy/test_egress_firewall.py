@@ -1,6 +1,7 @@
 """EgressFirewall of OVN-Kubernetes: order, what it is about, and beside policies."""
 
 import pytest
+from msgspec.structs import replace
 
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Node
@@ -72,6 +73,17 @@ RANGE = allow(cidrSelector="198.51.100.0/24")
 def test_the_first_rule_that_matches_decides_of_what_leaves_the_cluster(rules, dst, traffic, allowed):
     """Nodes are outside of the pods' network too, pods never are; no rule is an allow."""
     assert egress(rules, dst, *traffic).allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [("www.example.com", True), ("a.www.example.com", None), ("example.com", None), ("notexample.com", None)],
+)
+def test_a_star_stands_for_one_label(name, allowed):
+    """Whatever else the address is called, nobody has seen."""
+    named = replace(REFUSED, dns_names=(name,))
+
+    assert egress([allow(dnsName="*.example.com"), NOTHING], named).allowed is allowed
 
 
 def test_it_is_for_its_own_namespace_and_has_one_name():

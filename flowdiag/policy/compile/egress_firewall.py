@@ -129,7 +129,8 @@ def _destination(raw: Any, path: str, context: CompileContext) -> Matcher:
     if key == "dnsName":
         if not isinstance(value, str):
             raise PolicyError(f"{path}.{key} is not text")
-        return HostNamed(DomainNames((value,)))
+        # "*.example.com" is www.example.com and not a.www.example.com (documentation of dnsName).
+        return HostNamed(DomainNames((value,), one_label=True))
     try:
         return NodeSelected(read_selector(value))
     except SelectorError as error:
