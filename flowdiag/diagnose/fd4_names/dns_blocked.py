@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, policy_times
 from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
+from flowdiag.diagnose.kube_ovn import excepted_for_all
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -116,7 +117,8 @@ class DnsBlocked(Rule):
                 f"Lookups of {end_text(case.flow.src)} to {end_text(case.flow.dst)} are refused by policy; {now}, "
                 "and it is not certain that it was so then."
             ),
-            advice=(
+            advice=excepted_for_all(case)
+            or (
                 f"If lookups are refused still, {_RULE[0].lower()}{_RULE[1:]}."
                 if allows is None
                 else f"See whether lookups are refused still, or since when {policy_text(allows.policy)} is as it is."

@@ -8,6 +8,7 @@ from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
+from flowdiag.diagnose.kube_ovn import excepted_for_all
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import label_writes
 from flowdiag.diagnose.rule import Rule
@@ -93,7 +94,8 @@ class RecordedAgainstReplay(Rule):
                 f"{'; kinds of policy are missing in the state' if missing else ''}.{agent.text}"
             ),
             said=agent.said,
-            advice=_relabelled(case)
+            advice=excepted_for_all(case)
+            or _relabelled(case)
             or _written(case)
             or _of_aws(case)
             or (
