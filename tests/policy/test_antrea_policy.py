@@ -81,6 +81,51 @@ def test_tiers_then_priorities_then_rules_and_nothing_is_isolated(policies, allo
     assert ask(policies, NEAR).ingress.allowed is allowed
 
 
+def admin(kind, action, priority=5, tier="Admin", name="z"):
+    """A policy of network-policy-api that does this with what everybody in the cluster sends to everybody."""
+    spec = {
+        "subject": {"namespaces": {}},
+        "ingress": [{"action": action, "from": [{"namespaces": {}}]}],
+        **({"priority": priority} if kind != "BaselineAdminNetworkPolicy" else {}),
+        **({"tier": tier} if kind == "ClusterNetworkPolicy" else {}),
+    }
+    return net_policy(None, name, spec, kind=kind, group="policy.networking.k8s.io")
+
+
+@pytest.mark.parametrize(
+    ("policies", "allowed"),
+    [
+        ([acnp("a", 5, rule("Pass")), admin("AdminNetworkPolicy", "Deny")], True),
+        ([acnp("a", 5, rule("Pass"), tier="platform"), admin("ClusterNetworkPolicy", "Deny")], True),
+        ([acnp("a", 5, rule("Allow")), admin("AdminNetworkPolicy", "Deny")], True),
+        ([acnp("a", 5, rule("Allow")), admin("ClusterNetworkPolicy", "Deny")], False),
+        ([acnp("a", 5, rule("Allow"), tier="platform"), admin("ClusterNetworkPolicy", "Deny")], True),
+        ([acnp("a", 5, DROP), admin("ClusterNetworkPolicy", "Pass")], True),
+        ([acnp("a", 5, DROP), admin("AdminNetworkPolicy", "Pass")], False),
+        (
+            [
+                acnp("a", 5, rule("Allow"), tier="baseline"),
+                admin("ClusterNetworkPolicy", "Deny", 5, "Baseline"),
+            ],
+            True,
+        ),
+        ([admin("ClusterNetworkPolicy", "Deny", 5, "Baseline")], False),
+        (
+            [
+                acnp("a", 5, DROP, tier="baseline"),
+                admin("BaselineAdminNetworkPolicy", "Allow", name="default"),
+            ],
+            False,
+        ),
+        ([admin("ClusterNetworkPolicy", "Accept", name="y"), admin("ClusterNetworkPolicy", "Deny")], None),
+        ([admin("ClusterNetworkPolicy", "Accept"), admin("AdminNetworkPolicy", "Deny")], True),
+    ],
+)
+def test_policies_of_network_policy_api_stand_among_the_tiers(policies, allowed):
+    """A ClusterNetworkPolicy before the tier application, an AdminNetworkPolicy behind it; a Pass leaves them all."""
+    assert ask(policies, NEAR).ingress.allowed is allowed
+
+
 def test_a_tier_of_ones_own_stands_where_its_object_says():
     tier = raw("Tier", "mine", {"priority": 10}, group=GROUP)
     policies = [acnp("a", 9, DROP, tier="mine"), acnp("b", 1, ALLOW, tier="emergency")]

@@ -14,7 +14,13 @@ from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
-from flowdiag.policy.compile.antrea import ANTREA_GROUPS, compile_antrea, is_behind, unrealized
+from flowdiag.policy.compile.antrea import (
+    ANTREA_GROUPS,
+    among_antrea,
+    compile_antrea,
+    is_behind,
+    unrealized,
+)
 from flowdiag.policy.compile.aws_strict import is_strict, strict_tier
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
@@ -269,8 +275,12 @@ def _enter(policy: PolicyObject, context: CompileContext, found: _Sorted) -> Non
     elif ref.kind == kubernetes.KIND and ref.group in KUBERNETES_GROUPS:
         found.network.append(context.compiled_once(policy, kubernetes.compile_network_policy))
     elif ref.kind in admin.ADMIN_KINDS and ref.group == admin.GROUP:
-        tier = found.baseline if admin.is_baseline(policy) else found.admin
-        tier.append(admin.compile_admin(policy, context))
+        behind, compiled = admin.is_baseline(policy), admin.compile_admin(policy, context)
+        if context.dialect is Dialect.ANTREA:
+            tier = found.antrea_baseline if behind else found.antrea
+            tier.append(among_antrea(compiled, baseline=behind))
+        else:
+            (found.baseline if behind else found.admin).append(compiled)
     elif ref.group in ANTREA_GROUPS and context.dialect is Dialect.ANTREA:
         tier = found.antrea_baseline if is_behind(policy) else found.antrea
         tier.append(compile_antrea(policy, context))

@@ -3,13 +3,16 @@
 Source: antrea-io/antrea ``pkg/apis/crd/v1beta1/types.go`` and ``docs/antrea-network-policy.md``, v2.2.  Tiers go by their
 priority, the policies of one by theirs, rules as they are written; the first that matches decides.  Being selected
 isolates nothing.  ``Pass`` goes on to NetworkPolicies; the tier ``baseline`` stands behind them, for pods that none of
-them selects.  What nothing here can look up (machines outside, Services, other clusters) is unknown.
+them selects.  Policies of network-policy-api stand among them as of tiers of their own (``docs/admin-network-policy.md``,
+``docs/cluster-network-policy.md``, v2.7), so that a Pass leaves those out, too.  What nothing here can look up (machines outside, Services, other clusters) is unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from flowdiag.model.digits import is_digits
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
@@ -39,7 +42,7 @@ from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMa
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["ANTREA_GROUPS", "compile_antrea", "is_behind", "unrealized"]
+__all__ = ["ANTREA_GROUPS", "among_antrea", "compile_antrea", "is_behind", "unrealized"]
 
 _BASELINE = "baseline"
 _TIERS = {
@@ -50,6 +53,9 @@ _TIERS = {
     "application": 250,
     _BASELINE: 253,
 }
+_ADMIN_TIERS = {"AdminNetworkPolicy": 251.0, "ClusterNetworkPolicy": 220.0}
+_ADMIN_BASELINE = 254.0
+"""Where those of network-policy-api stand among the tiers."""
 _ACTIONS = {"Allow": Action.ALLOW, "Drop": Action.DENY, "Reject": Action.DENY, "Pass": Action.PASS}
 _OF_RULE = frozenset({"action", "appliedTo", "enableLogging", "logLabel", "name", "ports", "protocols"})
 _MOST_NAMESPACES = 2000
@@ -109,7 +115,7 @@ def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:
     try:
         applies_to = applied_to(policy.spec, groups.of)
         tier, priority = _place(policy, context.snapshot)
-        rank, tie = (tier, priority), round(tier * 10**9 + priority * 10**4)
+        rank, tie = (tier, priority), _tie(tier, priority)
         rules = {
             direction: tuple(
                 one
@@ -132,6 +138,18 @@ def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:
         rank=rank,
         tie=tie,
     )
+
+
+def among_antrea(compiled: Policy, *, baseline: bool) -> Policy:
+    """Give a policy of network-policy-api its place among Antrea's."""
+    tier = _ADMIN_BASELINE if baseline else _ADMIN_TIERS[compiled.ref.kind]
+    # The one baseline policy of the older kind has no priority of its own, and gets the first.
+    priority = 1.0 if compiled.ref.kind == "BaselineAdminNetworkPolicy" else float(compiled.rank[0])
+    return replace(compiled, rank=(tier, priority), tie=None if compiled.broken else _tie(tier, priority))
+
+
+def _tie(tier: float, priority: float) -> int:
+    return round(tier * 10**9 + priority * 10**4)
 
 
 def _place(policy: PolicyObject, snapshot: Snapshot) -> tuple[float, float]:
