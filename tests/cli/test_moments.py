@@ -64,6 +64,7 @@ def test_what_people_type(text, expected):
         ("03.04.2026", "more than one way"),
         ("3/4 14:05", "more than one way"),
         ("26-03-17", "more than one way"),
+        ("12/03/2026", "more than one way"),
         # India, Israel, Ireland; dateutil warned and took UTC.
         ("2026-03-17 14:05 IST", "which offset"),
         ("14:05 PST", "which offset"),
@@ -86,6 +87,6 @@ def test_durations_in_words():
     """--window and --every take what --since takes."""
     assert parse_duration("10 minutes") == 600 * NS
     assert parse_duration("10min") == 600 * NS
-    for wrong in ("ago", "5 m ago", "1.h", "9999999999w", "3months"):
+    for wrong in ("ago", "5 m ago", "1.h", "9999999999w", "3months", "1h1h", ""):
         with pytest.raises(UsageError):
             parse_duration(wrong)

@@ -20,9 +20,6 @@ __all__ = ["HostNetworkPeer"]
 _ENTITIES = "Allow the entities host and remote-node instead"
 _KIND = {Dialect.CILIUM: "CiliumNetworkPolicy", Dialect.GKE: "CiliumClusterwideNetworkPolicy"}
 """Where these are, the kind that has a word for entities; GKE takes no CiliumNetworkPolicy."""
-_ADVICE = {
-    Dialect.OVN: "Select its namespace with namespaceSelector and podSelector: {}, which OVN maps to hosts.",
-}
 
 
 class HostNetworkPeer(Rule):
@@ -35,13 +32,13 @@ class HostNetworkPeer(Rule):
 
     Advice:
         Calico: host endpoints with `global()`, or an ipBlock of the nodes; Cilium: the entities `host` and
-        `remote-node`, for which a NetworkPolicy has no word; OVN: a namespaceSelector with an empty podSelector.
+        `remote-node`, for which a NetworkPolicy has no word.
 
     Guard:
         Several hostNetwork pods share the address: the pod meant is a guess, so at most likely.  Where
         none on that node carries the labels, the traffic is the node's own.  A selector that only excludes
         was not written for that pod, and of a namespace with several such workloads (kube-system) nobody
-        knows which is meant.
+        knows which is meant.  OVN-Kubernetes takes hostNetwork pods for what selectors mean.
 
     References:
         https://github.com/projectcalico/calico/issues/4667
@@ -109,5 +106,4 @@ def _advice(dialect: Dialect | None, policy: PolicyRef, seen: str | None) -> str
             f"Allow the addresses by which nodes reach pods{here} with {word}, or use automatic host endpoints with "
             "global()."
         )
-    found = _ADVICE.get(dialect) if dialect is not None else None
-    return found or "Allow the nodes' addresses with an ipBlock."
+    return "Allow the nodes' addresses with an ipBlock."
