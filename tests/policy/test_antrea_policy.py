@@ -377,6 +377,48 @@ def test_what_a_rule_asks_of_the_traffic(more, protocol, port, icmp, allowed):
 
 
 @pytest.mark.parametrize(
+    ("service", "near", "far", "host", "internet"),
+    [
+        ({"name": "api", "namespace": "bank"}, True, None, True, True),
+        ({"name": "agent", "namespace": "shop"}, None, True, None, True),
+        ({"name": "outside", "namespace": "bank"}, None, None, None, None),
+        ({"name": "gone", "namespace": "bank"}, True, True, True, True),
+        ({"name": "api", "namespace": "bank", "scope": "ClusterSet"}, None, None, None, None),
+        ({"name": "api"}, None, None, None, None),
+    ],
+)
+def test_a_rule_for_services_is_about_who_is_behind_them(service, near, far, host, internet):
+    """By which address these were called is not known; of nobody else is there a doubt."""
+    services = tuple(
+        Service(namespace=space, name=name, selector=selector)
+        for space, name, selector in (
+            ("bank", "api", {"app": "api"}),
+            ("shop", "agent", {"app": "api"}),
+            ("bank", "outside", None),
+        )
+    )
+    policy = acnp("a", 5, egress=[{"action": "Drop", "toServices": [service]}])
+    seen = frozenset({("", "Service")})
+    state = snapshot([WEB, NEAR, FAR, HOST], [policy], services=services, kinds_seen=seen)
+    known = compile_policies(state, dialect=Dialect.ANTREA)
+    answers = [
+        known.evaluate(pod_end(WEB), end, "TCP", 80).egress.allowed
+        for end in (pod_end(NEAR), pod_end(FAR), pod_end(HOST), INTERNET)
+    ]
+
+    assert answers == [near, far, host, internet]
+
+
+def test_a_rule_for_services_of_a_namespaced_policy_is_about_its_own():
+    policy = annp("a", 5, egress=[{"action": "Drop", "toServices": [{"name": "api"}]}])
+    services = (Service(namespace="shop", name="api", selector={"app": "api"}),)
+    known = compile_policies(snapshot([WEB, NEAR, FAR], [policy], services=services), dialect=Dialect.ANTREA)
+
+    assert known.evaluate(pod_end(WEB), pod_end(NEAR), "TCP", 80).egress.allowed is None
+    assert known.evaluate(pod_end(WEB), pod_end(FAR), "TCP", 80).egress.allowed is True
+
+
+@pytest.mark.parametrize(
     ("name", "internet", "far"),
     [
         ("www.example.com", None, True),

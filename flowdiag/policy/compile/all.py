@@ -14,13 +14,8 @@ from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
 from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
-from flowdiag.policy.compile.antrea import (
-    ANTREA_GROUPS,
-    among_antrea,
-    compile_antrea,
-    is_behind,
-    unrealized,
-)
+from flowdiag.policy.compile.antrea import among_antrea, compile_antrea, is_behind
+from flowdiag.policy.compile.antrea_groups import ANTREA_GROUPS, unrealized
 from flowdiag.policy.compile.aws_strict import is_strict, strict_tier
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall

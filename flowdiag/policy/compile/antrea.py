@@ -4,7 +4,8 @@ Source: antrea-io/antrea ``pkg/apis/crd/v1beta1/types.go`` and ``docs/antrea-net
 priority, the policies of one by theirs, rules as they are written; the first that matches decides.  Being selected
 isolates nothing.  ``Pass`` goes on to NetworkPolicies; the tier ``baseline`` stands behind them, for pods that none of
 them selects.  Policies of network-policy-api stand among them as of tiers of their own (``docs/admin-network-policy.md``,
-``docs/cluster-network-policy.md``, v2.7), so that a Pass leaves those out, too.  What nothing here can look up (machines outside, Services, other clusters) is unknown.
+``docs/cluster-network-policy.md``, v2.7), so that a Pass leaves those out, too.  What nothing here can look up (machines
+outside, other clusters) is unknown.
 """
 
 from __future__ import annotations
@@ -14,18 +15,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from flowdiag.model.digits import is_digits
-from flowdiag.model.event import PORT_PROTOCOLS, Direction
+from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import PEER_WORDS
-from flowdiag.policy.calico_traffic import IcmpKind
 from flowdiag.policy.compile.antrea_groups import ANTREA_GROUPS, Groups, range_of
+from flowdiag.policy.compile.antrea_services import SERVICES, served, services_of
+from flowdiag.policy.compile.antrea_traffic import traffic_of
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
     entries,
-    port_number,
-    unknown_field,
     validity_of,
 )
 from flowdiag.policy.compile.egress_firewall import HostNamed
@@ -38,11 +37,10 @@ from flowdiag.policy.matchers import (
     PodSelected,
     Undecidable,
 )
-from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule, TrafficMatcher
+from flowdiag.policy.model import Action, Matcher, Peer, Policy, Rule
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
-from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
 
-__all__ = ["ANTREA_GROUPS", "among_antrea", "compile_antrea", "is_behind", "unrealized"]
+__all__ = ["among_antrea", "compile_antrea", "is_behind"]
 
 _BASELINE = "baseline"
 _TIERS = {
@@ -57,7 +55,6 @@ _ADMIN_TIERS = {"AdminNetworkPolicy": 251.0, "ClusterNetworkPolicy": 220.0}
 _ADMIN_BASELINE = 254.0
 """Where those of network-policy-api stand among the tiers."""
 _ACTIONS = {"Allow": Action.ALLOW, "Drop": Action.DENY, "Reject": Action.DENY, "Pass": Action.PASS}
-_OF_RULE = frozenset({"action", "appliedTo", "enableLogging", "logLabel", "name", "ports", "protocols"})
 _MOST_NAMESPACES = 2000
 """Namespaces up to which ``namespaces: {match: Self}`` is written out, a rule for each."""
 
@@ -71,37 +68,6 @@ def _tier_name(policy: PolicyObject) -> str:
     tier = policy.spec.get("tier")
     # The first releases wrote the tiers of their own with capitals ("securityOps").
     return tier.lower() if isinstance(tier, str) and tier else "application"
-
-
-def unrealized(policy: PolicyObject, context: CompileContext) -> str | None:
-    """Why Antrea enforces nothing of a policy of a namespace; ``None`` where it does.
-
-    The group that it is applied to may have pods of that namespace alone: with one of another the whole policy has the
-    status ``Realizable=False`` and no node gets it (``networkpolicy_controller.go``, ``getInternalGroupWorkloads``).
-    """
-    rules = [rule for way in Direction for rule in _listed(policy.spec.get(way.value))]
-    parts = [part for one in (policy.spec, *rules) for part in _listed(one.get("appliedTo"))]
-    named = [part["group"] for part in parts if isinstance(part.get("group"), str)]
-    if policy.ref.namespace is None or not named:
-        return None
-    groups = Groups(policy, context)
-    others = [
-        pod
-        for pod in context.snapshot.pods
-        if pod.live and not pod.host_network and pod.namespace != policy.ref.namespace
-    ]
-    for name in dict.fromkeys(named):
-        found = next((pod for pod in others if groups.has(name, pod)), None)
-        if found is not None:
-            return (
-                f"not realized: it is applied to the group {name}, which has pods of other namespaces "
-                f"({found.namespace}/{found.name})"
-            )
-    return None
-
-
-def _listed(raw: Any) -> list[dict[str, Any]]:
-    return [each for each in raw if isinstance(each, dict)] if isinstance(raw, list) else []
 
 
 def compile_antrea(policy: PolicyObject, context: CompileContext) -> Policy:
@@ -198,7 +164,7 @@ class _Rules:
         action = _ACTIONS.get(kind) if isinstance(kind, str) else None
         if action is None:
             raise PolicyError(f"spec.{path}.action {kind!r} is not one of {', '.join(_ACTIONS)}")
-        traffic = _traffic(raw, path, self.word, every=self.context.traits.every_namesake)
+        traffic = traffic_of(raw, path, self.direction, every=self.context.traits.every_namesake)
         own: tuple[Matcher, ...] = ()
         if not self.policy.spec.get("appliedTo"):
             own = applied_to({"appliedTo": raw.get("appliedTo")}, self.groups.of)
@@ -206,9 +172,18 @@ class _Rules:
                 raise PolicyError(f"spec.{path}.appliedTo is missing, and the policy has none")
         raws = entries(raw.get(self.word), f"spec.{path}.{self.word}")
         peers: list[Peer] = []
+        if services := services_of(raw, self.direction):
+            raws = list(services)
+            peers.extend(
+                Peer(f".{SERVICES}[{index}]", one)
+                for index, each in enumerate(services)
+                for one in served(
+                    each, f"spec.{path}.{SERVICES}[{index}]", self.policy, self.context.snapshot
+                )
+            )
         within: list[tuple[str, tuple[Matcher, ...]]] = []
         alike: list[tuple[str, tuple[str, ...], tuple[Matcher, ...]]] = []
-        for index, each in enumerate(raws):
+        for index, each in enumerate(() if services else raws):
             where = f".{self.word}[{index}]"
             if not isinstance(each, dict):
                 raise PolicyError(f"spec.{path}{where} is not an object")
@@ -312,56 +287,3 @@ def _named(raw: Any, path: str) -> Matcher:
     if name.endswith((".local", ".svc")) or "*" in name.removeprefix("*."):
         return Undecidable(f"which addresses {raw} stands for is not known")
     return HostNamed(DomainNames((raw,)))
-
-
-def _traffic(raw: Mapping[str, Any], path: str, word: str, *, every: bool) -> tuple[TrafficMatcher, ...]:
-    """What a rule asks of the traffic; what is not evaluated here, as ``toServices`` and ``l7Protocols``, leaves it unknown."""
-    given = {key: value for key, value in raw.items() if value not in (None, [], {})}
-    strange = unknown_field(given, _OF_RULE | {word}, f"spec.{path}")
-    found: list[TrafficMatcher] = [] if strange is None else [UndecidableTraffic(strange)]
-    asked = [
-        *(
-            _port(each, f"spec.{path}.ports[{n}]", every=every)
-            for n, each in enumerate(entries(raw.get("ports"), f"spec.{path}.ports"))
-        ),
-        *(
-            _protocol(each, f"spec.{path}.protocols[{n}]")
-            for n, each in enumerate(entries(raw.get("protocols"), f"spec.{path}.protocols"))
-        ),
-    ]
-    if asked:
-        found.append(OneOf(tuple(asked)))
-    return tuple(found)
-
-
-def _port(raw: Any, path: str, *, every: bool) -> TrafficMatcher:
-    if not isinstance(raw, dict):
-        raise PolicyError(f"{path} is not an object")
-    strange = unknown_field(
-        {key: value for key, value in raw.items() if value is not None}, ("protocol", "port", "endPort"), path
-    )
-    if strange is not None:
-        return UndecidableTraffic(strange)
-    protocol = raw.get("protocol") or "TCP"
-    if protocol not in PORT_PROTOCOLS:
-        raise PolicyError(f"{path}.protocol: {protocol!r} is not TCP, UDP or SCTP")
-    port, end = raw.get("port"), raw.get("endPort")
-    if port is None:
-        return NumberedPorts(protocol)
-    if isinstance(port, str) and not is_digits(port):
-        return NamedPort(port, protocol, every)
-    low = port_number(int(port) if isinstance(port, str) else port, f"{path}.port")
-    high = low if end is None else port_number(end, f"{path}.endPort")
-    if high < low:
-        raise PolicyError(f"{path}.endPort is below the port")
-    return NumberedPorts(protocol, low, high)
-
-
-def _protocol(raw: Any, path: str) -> TrafficMatcher:
-    inner = raw.get("icmp") if isinstance(raw, dict) and set(raw) == {"icmp"} else None
-    if not isinstance(inner, dict) or not inner.keys() <= {"icmpType", "icmpCode"}:
-        return UndecidableTraffic(f"the field {path} is not supported")
-    kinds = [inner.get("icmpType"), inner.get("icmpCode")]
-    if any(each is not None and (isinstance(each, bool) or not isinstance(each, int)) for each in kinds):
-        raise PolicyError(f"{path}.icmp is not a type and a code")
-    return IcmpKind(*kinds)

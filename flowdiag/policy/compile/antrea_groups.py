@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from flowdiag.model.event import Direction
 from flowdiag.model.objects import NAME_LABEL, Pod, PolicyObject
 from flowdiag.model.policy import Condition
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, unknown_field
@@ -24,7 +25,7 @@ from flowdiag.policy.matchers import (
 from flowdiag.policy.model import Matcher, Outcome
 from flowdiag.policy.selectors import LabelSelector, Requirement, SelectorError, read_selector
 
-__all__ = ["ANTREA_GROUPS", "Alternatives", "Groups", "range_of"]
+__all__ = ["ANTREA_GROUPS", "Alternatives", "Groups", "range_of", "unrealized"]
 
 ANTREA_GROUPS = frozenset({"crd.antrea.io", "security.antrea.tanzu.vmware.com"})
 Alternatives = tuple[tuple[Matcher, ...], ...]
@@ -125,6 +126,37 @@ class Groups:
                 )
                 return NamespaceNamed(service.namespace), PodSelected(LabelSelector(needs))
         return (Undecidable(f"which pods are behind the Service of the group {name} is not known"),)
+
+
+def unrealized(policy: PolicyObject, context: CompileContext) -> str | None:
+    """Why Antrea enforces nothing of a policy of a namespace; ``None`` where it does.
+
+    The group that it is applied to may have pods of that namespace alone: with one of another the whole policy has the
+    status ``Realizable=False`` and no node gets it (``networkpolicy_controller.go``, ``getInternalGroupWorkloads``).
+    """
+    rules = [rule for way in Direction for rule in _listed(policy.spec.get(way.value))]
+    parts = [part for one in (policy.spec, *rules) for part in _listed(one.get("appliedTo"))]
+    named = [part["group"] for part in parts if isinstance(part.get("group"), str)]
+    if policy.ref.namespace is None or not named:
+        return None
+    groups = Groups(policy, context)
+    others = [
+        pod
+        for pod in context.snapshot.pods
+        if pod.live and not pod.host_network and pod.namespace != policy.ref.namespace
+    ]
+    for name in dict.fromkeys(named):
+        found = next((pod for pod in others if groups.has(name, pod)), None)
+        if found is not None:
+            return (
+                f"not realized: it is applied to the group {name}, which has pods of other namespaces "
+                f"({found.namespace}/{found.name})"
+            )
+    return None
+
+
+def _listed(raw: Any) -> list[dict[str, Any]]:
+    return [each for each in raw if isinstance(each, dict)] if isinstance(raw, list) else []
 
 
 def range_of(raw: Any, path: str, context: CompileContext) -> Matcher:
