@@ -1,17 +1,20 @@
 """Which allowed flows matter beside refused ones, decided before they become objects.
 
-Diagnosis needs allowed flows between the two ends of a refused one, in either direction, and between their workloads.
-Where DNS lookups were refused, the report needs the client's other calls.  Of a large export, few allowed flows are such.
+Diagnosis needs the allowed flows of the workloads of a refused one to the same port, and those that its replies belong
+to.  Where DNS lookups were refused, the report needs the client's other calls.  Of a large export, few allowed flows are
+such.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose.dns import DNS_PORTS
+from flowdiag.diagnose.replies import EPHEMERAL_FROM
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
@@ -22,8 +25,14 @@ __all__ = ["RelatedFlows"]
 Mark = tuple[str, str]
 """(namespace, pod or workload), ("", address), or (`_NAME`, what an outside address is called)."""
 _NAME = "."
+_NO_PORT = -1
+_PORTS = 65_537
+"""Ports, and none."""
 _NONE = -1
 _SEVERAL = -2
+
+
+_Numbers = TypeVar("_Numbers", int, I64)
 
 
 class RelatedFlows:
@@ -53,7 +62,8 @@ class RelatedFlows:
                 self._join(marks)
         # Flows share their ends: each is looked at once.
         ends: dict[tuple[int, int], set[Mark]] = {}
-        pairs: set[tuple[tuple[int, int], tuple[int, int], bool]] = set()
+        calls: set[tuple[tuple[int, int], tuple[int, int], int]] = set()
+        asked: set[tuple[int, int]] = set()
         kept = list(flows)
         for flow in kept:
             own = []
@@ -63,18 +73,24 @@ class RelatedFlows:
                 if key not in ends:
                     ends[key] = marks = _end_marks(end) | _named(peer)
                     self._join(marks)
-            pairs.add((own[0], own[1], flow.distinct.port in DNS_PORTS))
+            port = flow.distinct.port
+            calls.add((own[0], own[1], _NO_PORT if port is None else port))
+            if port is not None and port >= EPHEMERAL_FROM:
+                # It may be a reply that was taken for a new connection: the connection went to the port it comes from.
+                calls.update((own[1], own[0], one) for one in flow.distinct.source_ports)
+            if port in DNS_PORTS:
+                asked.add(own[0])
         roots = {key: self._group(marks) for key, marks in ends.items()}
         numbers = {root: number for number, root in enumerate(dict.fromkeys(roots.values()))}
-        groups = {(numbers[roots[src]], numbers[roots[dst]], lookups) for src, dst, lookups in pairs}
         self._number = len(numbers)
-        self._pairs = self._sorted_pairs(groups)
-        self._peers(peers, called, numbers, {src for src, _, lookups in groups if lookups}, resolver)
-
-    def _sorted_pairs(self, groups: Iterable[tuple[int, int, bool]]) -> I64:
-        """Pairs of groups between which something was refused, in both directions; each packed in one number."""
-        ways = {way for src, dst, _ in groups for way in ((src, dst), (dst, src))}
-        return np.array(sorted(src * self._number + dst for src, dst in ways), np.int64)
+        called_for = [
+            (numbers[roots[src]] * self._number + numbers[roots[dst]], port) for src, dst, port in calls
+        ]
+        self._pairs = np.unique(np.array([pair for pair, _ in called_for], np.int64))
+        """Pairs of groups of which one called the other, each packed in one number."""
+        self._calls = np.unique(np.array([_packed(pair, port) for pair, port in called_for], np.int64))
+        """And the ports that it called, packed with the pair."""
+        self._peers(peers, called, numbers, {numbers[roots[src]] for src in asked}, resolver)
 
     def _peers(
         self,
@@ -115,33 +131,34 @@ class RelatedFlows:
         self._placed: Mask = np.array(placed, bool)
         self._asks = asks
 
-    def is_near(self, srcs: Ints, dsts: Ints) -> Mask:
+    def is_near(self, srcs: Ints, dsts: Ints, _: Ints) -> Mask:
         """Whether one end of flows, by its number, is one of a refused flow."""
         near: Mask = (self._group_of[srcs] != _NONE) | (self._group_of[dsts] != _NONE)
         return near
 
-    def is_asked_for(self, srcs: Ints, dsts: Ints) -> Mask:
+    def is_asked_for(self, srcs: Ints, dsts: Ints, ports: Ints) -> Mask:
         """Whether flows can matter beside a refused one."""
         from_group, to_group = self._group_of[srcs], self._group_of[dsts]
-        asked = self.is_near(srcs, dsts) & (~self._placed[srcs] | ~self._placed[dsts] | self._asks[srcs])
+        near = self.is_near(srcs, dsts, ports)
+        asked = near & (~self._placed[srcs] | ~self._placed[dsts] | self._asks[srcs])
         both = ~asked & (from_group != _NONE) & (to_group != _NONE)
         single = np.flatnonzero(both & (from_group != _SEVERAL) & (to_group != _SEVERAL))
-        asked[single] = self._is_pair(from_group[single] * self._number + to_group[single])
+        asked[single] = self._is_call(from_group[single] * self._number + to_group[single], ports[single])
         for place in np.flatnonzero(both & ((from_group == _SEVERAL) | (to_group == _SEVERAL))).tolist():
             ways = [
                 one * self._number + other
                 for one in self._several.get(int(srcs[place]), (int(from_group[place]),))
                 for other in self._several.get(int(dsts[place]), (int(to_group[place]),))
             ]
-            asked[place] = self._is_pair(np.array(ways, np.int64)).any()
+            asked[place] = self._is_call(np.array(ways, np.int64), np.full(len(ways), ports[place])).any()
         return asked
 
-    def _is_pair(self, ways: I64) -> Mask:
-        if not len(self._pairs):
-            return np.zeros(len(ways), bool)
-        at = np.minimum(np.searchsorted(self._pairs, ways), len(self._pairs) - 1)
-        found: Mask = self._pairs[at] == ways
-        return found
+    def _is_call(self, pairs: I64, ports: Ints) -> Mask:
+        """Whether something was refused from one group to another on a port; on any, where a flow may be of several."""
+        called: Mask = _are_in(_packed(pairs, ports.astype(np.int64)), self._calls)
+        open_ended = ports == _NO_PORT
+        called[open_ended] = _are_in(pairs[open_ended], self._pairs)
+        return called
 
     def _join(self, marks: set[Mark]) -> None:
         roots = {self._root(mark) for mark in marks}
@@ -158,6 +175,18 @@ class RelatedFlows:
 
     def _group(self, marks: set[Mark]) -> Mark | None:
         return self._root(next(iter(marks))) if marks else None
+
+
+def _packed(pair: _Numbers, port: _Numbers) -> _Numbers:
+    return pair * _PORTS + port + 1
+
+
+def _are_in(numbers: I64, among: I64) -> Mask:
+    """Which of the numbers are `among` others, which are in order."""
+    if not len(among):
+        return np.zeros(len(numbers), bool)
+    found: Mask = among[np.minimum(np.searchsorted(among, numbers), len(among) - 1)] == numbers
+    return found
 
 
 def _called(peer: Peer, names: Collection[str], resolver: Resolver) -> set[Mark]:

@@ -149,8 +149,8 @@ def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[D
 def _first(beside: RelatedFlows) -> Wanted:
     """The flows of one pair of ends, of which a refused flow has one."""
 
-    def are_they(srcs: Ints, dsts: Ints) -> Mask:
-        near = np.flatnonzero(beside.is_near(srcs, dsts))
+    def are_they(srcs: Ints, dsts: Ints, ports: Ints) -> Mask:
+        near = np.flatnonzero(beside.is_near(srcs, dsts, ports))
         if not len(near):
             return np.zeros(len(srcs), bool)
         first = near[np.lexsort((dsts[near], srcs[near]))[0]]

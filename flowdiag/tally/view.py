@@ -31,14 +31,15 @@ from flowdiag.tally.table import EXACT, LANE_CODES, REFUSED, Table
 
 __all__ = ["FlowView", "Wanted", "once_a_pair"]
 
-Wanted = Callable[[Ints, Ints], Mask]
-"""Which of some flows are wanted, by the numbers of their sources and destinations in `FlowView.peers`."""
+Wanted = Callable[[Ints, Ints, Ints], Mask]
+"""Which of some flows are wanted, by the numbers of their sources and destinations in `FlowView.peers`, and by their
+ports: -1 of those that have none or stand for several."""
 
 
 def once_a_pair(wanted: Callable[[int, int], bool]) -> Wanted:
     """Make a `Wanted` that asks once for each pair of ends, since many pairs have many flows."""
 
-    def are_wanted(srcs: Ints, dsts: Ints) -> Mask:
+    def are_wanted(srcs: Ints, dsts: Ints, _: Ints) -> Mask:
         first, pair = alike(dsts, srcs)
         pairs = zip(srcs[first].tolist(), dsts[first].tolist(), strict=True)
         answers = np.array([wanted(src, dst) for src, dst in pairs], bool)
@@ -271,10 +272,10 @@ class FlowView:
         self, numbers: I64, lanes: list[tuple[LaneKey, FlowLane]], wanted: Wanted
     ) -> tuple[I64, list[tuple[LaneKey, FlowLane]]]:
         """Those of wanted flows, of lanes in columns and of others."""
-        more = np.array([key[1:3] for key, _ in lanes], np.int32).reshape(-1, 2)
+        ends = [(src, dst, -1 if port is None else port) for (_, src, dst, port, _, _), _ in lanes]
+        more = np.array(ends, np.int32).reshape(-1, 3)
         answers = wanted(
-            np.concatenate((self._columns[0][numbers], more[:, 0])),
-            np.concatenate((self._columns[1][numbers], more[:, 1])),
+            *(np.concatenate((self._columns[at][numbers], more[:, at])) for at in range(3)),
         )
         of_lanes = answers[len(numbers) :].tolist()
         return numbers[answers[: len(numbers)]], list(compress(lanes, of_lanes))

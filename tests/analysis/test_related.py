@@ -6,11 +6,13 @@ from collections import defaultdict
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowdiag.analysis.options import Selection
 from flowdiag.analysis.select import selected_distinct, selected_flow
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.cluster import Resolver
+from flowdiag.diagnose.replies import EPHEMERAL_FROM
 from flowdiag.model.event import Direction, FlowEvent, Peer, TimeSource, Verdict, WorkloadRef
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.time import NS
@@ -41,7 +43,8 @@ ends = st.sampled_from([*PODS, *PODS, *OUTSIDE, *BARE])
 
 
 def event(src, dst, verdict, port, second):
-    """One record."""
+    """One record; what goes to a client's port comes from a server's."""
+    src = replace(src, port=443 if port >= EPHEMERAL_FROM else 50_000)
     return FlowEvent(
         line=1,
         at=second * NS,
@@ -64,7 +67,7 @@ records = st.lists(
         ends,
         ends,
         st.sampled_from([Verdict.DENIED, Verdict.ALLOWED, Verdict.ALLOWED, Verdict.REDIRECTED]),
-        st.sampled_from([53, 443]),
+        st.sampled_from([53, 443, 443, 50_000]),
         st.integers(1000, 1300),
     ),
     max_size=25,
@@ -98,13 +101,14 @@ def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_coun
     assert few.refused == every.refused
     assert few.allowed_buckets == every.allowed_buckets
     for level in (workload, end_key):
-        pairs = {(level(flow.src), level(flow.dst)) for flow in few.refused}
-        pairs |= {(dst, src) for src, dst in pairs}
+        calls = {(level(flow.src), level(flow.dst), flow.distinct.port) for flow in few.refused}
+        calls |= {(dst, src, 443) for src, dst, port in calls if port >= EPHEMERAL_FROM}
         asking = {level(flow.src) for flow in few.refused if flow.distinct.port == 53}
         for flow in every.allowed:
-            if (level(flow.src), level(flow.dst)) in pairs or level(flow.src) in asking:
+            call = (level(flow.src), level(flow.dst), flow.distinct.port)
+            if call in calls or level(flow.src) in asking:
                 assert flow in few.allowed
-    near = {end for pair in pairs for end in pair}
+    near = {workload(end) for flow in few.refused for end in (flow.src, flow.dst)}
     if any(workload(flow.src) in near or workload(flow.dst) in near for flow in every.allowed):
         assert few.allowed
 
