@@ -39,8 +39,11 @@ def canonical_ip(text: str) -> str:
     """Short form of an address, IPv4-mapped IPv6 as IPv4; verbatim if it is none (redacted, a name)."""
     # The C library's takes a tenth of the time that `ipaddress` does.
     if ":" not in text:
-        with suppress(OSError, ValueError):
+        try:
             inet_pton(AF_INET, text)
+        except (OSError, ValueError):
+            pass
+        else:
             return text
     elif "." not in text:
         with suppress(OSError, ValueError):

@@ -12,7 +12,7 @@ from flowdiag.parserkit import Block, FlowSink, ParseContext
 from flowdiag_parsers.hubble.json_codes import Refused
 from flowdiag_parsers.hubble.json_full import FullReading
 from flowdiag_parsers.hubble.json_learnt import Learnt
-from flowdiag_parsers.hubble.json_native import Found
+from flowdiag_parsers.hubble.json_native import Found, places_of
 from flowdiag_parsers.hubble.json_reading import Read
 from flowdiag_parsers.hubble.json_run import Lines
 from flowdiag_parsers.hubble.json_teaching import Teaching
@@ -80,7 +80,7 @@ class _Folding(FullReading):
         for again in teaching.again(data, found.left, self._sink, bare=bare):
             self._take(teaching, again, data, bare=bare)
             if again.left:
-                lines = Lines(data, *again.left_of())
+                lines = Lines(data, *places_of(again.left))
                 self._read(lines.joined(), lines, bare=bare)
 
     def _take(self, teaching: Teaching, found: Found, data: bytes, *, bare: bool) -> None:

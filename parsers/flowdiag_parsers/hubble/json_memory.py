@@ -17,6 +17,7 @@ from flowdiag.parserkit import (
     FlowShape,
     FlowSink,
     Peer,
+    canonical_ip,
     flag_bits,
     is_housekeeping,
     named_peer,
@@ -56,6 +57,7 @@ class Memory:
         "_known",
         "_minutes",
         "_numbers",
+        "_outside",
         "_peers",
         "_served",
         "_ways",
@@ -80,6 +82,8 @@ class Memory:
         """Address and bytes of an end -> the same bytes, as the only copy that is kept, and its number."""
         self._peers: dict[int, Peer] = {}
         """By the sink's number: an end without the service that the record names beside it."""
+        self._outside: dict[bytes, Peer] = {}
+        """Bytes of an end that is no pod's -> what they say, at the address that had them first."""
         self._served: dict[tuple[int, str], int] = {}
         self._kinds: dict[tuple[Any, ...], Kind] = {}
         """By the keys of `codes`, for all nodes."""
@@ -143,13 +147,9 @@ class Memory:
         """Give the number of an end at an address; `whole` is its JSON. See `NO_END` and `BARE` for numbers below 0."""
         known = self._forms.get((address, whole))
         if known is None:
-            try:
-                end = _decoder.decode(whole)
-            except (msgspec.DecodeError, RecursionError):
+            peer = self._read(address, whole)
+            if peer is None:
                 return NO_END
-            if not isinstance(end, dict):
-                return NO_END
-            peer = named_peer(read_end(end, ip=address))
             number = sink.peer(peer)
             self._peers[number] = peer
             if not _is_named(peer):
@@ -163,6 +163,22 @@ class Memory:
         else:
             self.ends[address] = [Raw(whole), number, forms[0], forms[1]]
         return number
+
+    def _read(self, address: str, whole: bytes) -> Peer | None:
+        """What an end's JSON says of it; ``None`` where that is no object.  Many addresses outside share theirs."""
+        alike = self._outside.get(whole)
+        if alike is not None:
+            return replace(alike, ip=canonical_ip(address))
+        try:
+            end = _decoder.decode(whole)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        if not isinstance(end, dict):
+            return None
+        peer = named_peer(read_end(end, ip=address))
+        if peer.pod is None:
+            self._outside[whole] = peer
+        return peer
 
     def flag_bits(self, raw: Raw) -> int:
         """Bits of TCP flags that were not seen in this form before."""

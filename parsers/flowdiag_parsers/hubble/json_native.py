@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from flowdiag.parserkit import native, port_kinds
 
-__all__ = ["ROW_BYTES", "Found", "Scanner", "Stretch", "new_scanner"]
+__all__ = ["ROW_BYTES", "Found", "Scanner", "Stretch", "new_scanner", "places_of"]
 
 
 Answer = tuple[str, tuple[str, ...], int, int]
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     """Nanoseconds; of everything taken, as is the last."""
     last: int
     left: bytes
-    """Rows of what is to be read in full; `left_of`."""
+    """Rows of what is to be read in full; `places_of`."""
     answers: list[Answer]
 
     @property
@@ -58,16 +58,12 @@ class Found(NamedTuple):
         """Whether nothing was taken."""
         return not (self.times or self.hits or self.laned or self.akin)
 
-    def left_of(self) -> Rows:
-        """Where each line that is left begins and ends, and which it is of its block, from 0 on."""
-        return _by_column(self.left, _PLACE)
-
     def hits_of(self) -> Rows:
-        """As `left_of`, and lane, time, the other port (-1 for none) and flags."""
+        """As `places_of`, and lane, time, the other port (-1 for none) and flags."""
         return _by_column(self.hits, _HIT)
 
     def laned_of(self) -> Rows:
-        """As `left_of`, and source, destination, port, the other port (0 for none), a number of `Teaching.laned`, time."""
+        """As `places_of`, and source, destination, port, the other port (0 for none), a number of `Teaching.laned`, time."""
         return _by_column(self.laned, _LANED)
 
     def akin_of(self) -> Rows:
@@ -163,6 +159,11 @@ class Scanner(Protocol):
 
     def serve(self, number: int, service: int, result: int, /) -> None:
         """Remember an end with its service."""
+
+
+def places_of(left: bytes) -> Rows:
+    """Where each line of `Found.left` begins and ends, and which it is of its block, from 0 on."""
+    return _by_column(left, _PLACE)
 
 
 def _by_column(rows: bytes, width: int) -> Rows:

@@ -9,7 +9,7 @@ from flowdiag.parserkit import FlowSink
 from flowdiag_parsers.hubble.json_codes import BARE, NO_END, Code, Family, Laned, Refused, Way
 from flowdiag_parsers.hubble.json_hot import Flow
 from flowdiag_parsers.hubble.json_memory import Memory
-from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner, Stretch
+from flowdiag_parsers.hubble.json_native import ROW_BYTES, Found, Scanner, Stretch, places_of
 from flowdiag_parsers.hubble.json_run import is_utf8
 
 __all__ = ["Teaching"]
@@ -117,6 +117,11 @@ class Teaching:
         left.
         """
         at, size, vain, introduced = 0, len(left) // ROW_BYTES, 0, -1
+        if size > _IN_VAIN:
+            # Where only ends are new, as in an export of much outside traffic, it then takes many lines at a time.
+            begins, ends, _ = places_of(left)
+            for begin, end in zip(begins, ends, strict=True):
+                self._introduce(data, begin, end, sink, bare=bare)
         while at < size:
             most = 1 if vain < _IN_VAIN else _MOST_LEFT
             seen, told = self._scanner.again(data, left, at, most, bare)
@@ -124,7 +129,7 @@ class Teaching:
             found = self._taken(Found(*told))
             vain = vain + 1 if found.is_empty else 0
             if found.left and most == 1 and introduced != at:
-                (begin,), (end,), _ = found.left_of()
+                (begin,), (end,), _ = places_of(found.left)
                 if self._introduce(data, begin, end, sink, bare=bare):
                     # It is asked about once more.
                     introduced = at
