@@ -38,13 +38,15 @@ OUTSIDE += [
     Peer(ip="198.51.100.0", entity="world", dns_names=("y.example",)),
     Peer(ip="198.51.100.3", entity="world"),
 ]
+UNUSUAL = 5555
+"""A port by which a reply's record does not tell that it is one."""
 BARE = [Peer(ip=f"10.0.{number}.0") for number in range(2)]
 ends = st.sampled_from([*PODS, *PODS, *OUTSIDE, *BARE])
 
 
 def event(src, dst, verdict, port, second):
     """One record; what goes to a client's port comes from a server's."""
-    src = replace(src, port=443 if port >= EPHEMERAL_FROM else 50_000)
+    src = replace(src, port=UNUSUAL if port >= EPHEMERAL_FROM else 50_000)
     return FlowEvent(
         line=1,
         at=second * NS,
@@ -67,7 +69,7 @@ records = st.lists(
         ends,
         ends,
         st.sampled_from([Verdict.DENIED, Verdict.ALLOWED, Verdict.ALLOWED, Verdict.REDIRECTED]),
-        st.sampled_from([53, 443, 443, 50_000]),
+        st.sampled_from([53, 443, UNUSUAL, 50_000]),
         st.integers(1000, 1300),
     ),
     max_size=25,
@@ -102,7 +104,7 @@ def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_coun
     assert few.allowed_buckets == every.allowed_buckets
     for level in (workload, end_key):
         calls = {(level(flow.src), level(flow.dst), flow.distinct.port) for flow in few.refused}
-        calls |= {(dst, src, 443) for src, dst, port in calls if port >= EPHEMERAL_FROM}
+        calls |= {(dst, src, UNUSUAL) for src, dst, port in calls if port >= EPHEMERAL_FROM}
         asking = {level(flow.src) for flow in few.refused if flow.distinct.port == 53}
         for flow in every.allowed:
             call = (level(flow.src), level(flow.dst), flow.distinct.port)
@@ -111,6 +113,23 @@ def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_coun
     near = {workload(end) for flow in few.refused for end in (flow.src, flow.dst)}
     if any(workload(flow.src) in near or workload(flow.dst) in near for flow in every.allowed):
         assert few.allowed
+
+
+def test_the_connection_that_a_refused_reply_may_belong_to_is_made():
+    """And none to another port, nor what its client called besides."""
+    client, server = PODS[0], PODS[2]
+    tally = Tally()
+    for one in (
+        event(server, client, Verdict.DENIED, 50_000, 1100),
+        event(client, server, Verdict.ALLOWED, UNUSUAL, 1090),
+        event(client, server, Verdict.ALLOWED, 53, 1090),
+        event(server, client, Verdict.ALLOWED, UNUSUAL, 1090),
+    ):
+        tally.add(one, "plain", "f")
+
+    (made,) = sort_flows(tally.view(), Resolver(Snapshot()), Selection()).allowed
+
+    assert (made.src.name, made.dst.name, made.distinct.port) == (client.pod, server.pod, UNUSUAL)
 
 
 parts = st.builds(
