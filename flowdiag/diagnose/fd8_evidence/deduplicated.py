@@ -11,16 +11,21 @@ from flowdiag.model.report import Severity
 
 __all__ = ["Deduplicated"]
 
-# Antrea writes one line for what repeats within a second.
-_FOLDING = ("antrea-np-log",)
+# Antrea writes one line for what repeats within a second; who writes Events of drops leaves out what repeats within minutes.
+_FOLDING = {
+    "antrea-np-log": "The log folds repeats within a second into a line at its end: counts are lower bounds, and the first "
+    "packet may lie up to a second before (FD805).",
+    "kubernetes-events": "Events leave out what repeats within minutes, and end after an hour: counts are lower bounds "
+    "(FD805).",
+}
 
 
 class Deduplicated(Rule):
     """The log drops repeats, so counts are too small.
 
     Signature:
-        The format folds repeats (Antrea's np.log within one second), or a rate limit is known to have
-        been active while the refusals happened.
+        The format folds repeats (Antrea's np.log within one second, Events within minutes), or a rate limit is known
+        to have been active while the refusals happened.
 
     Advice:
         Read counts as lower bounds; raise the limit for the time of the search.
@@ -40,15 +45,10 @@ class Deduplicated(Rule):
 
     def annotate(self, case: Case, finding: Finding) -> Finding:
         """See `Rule.annotate`."""
-        folding = case.flow.distinct.parser.startswith(_FOLDING)
-        if not folding and not (case.context.gaps and self._limited(case)):
+        folding = _FOLDING.get(case.flow.distinct.parser)
+        if folding is None and not (case.context.gaps and self._limited(case)):
             return finding
-        text = (
-            "The log folds repeats within a second into a line at its end: counts are lower bounds, and the first "
-            "packet may lie up to a second before (FD805)."
-            if folding
-            else "The log was rate limited meanwhile: counts are lower bounds (FD805)."
-        )
+        text = folding or "The log was rate limited meanwhile: counts are lower bounds (FD805)."
         return replace(finding, limits=(*finding.limits, text))
 
     @staticmethod

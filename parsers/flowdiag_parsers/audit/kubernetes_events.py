@@ -2,6 +2,8 @@
 
 Format: ``v1`` Event and ``events.k8s.io/v1`` Event, as exporters and ``kubectl get events --watch -o json | jq -c`` write them.
 Both stamps of a v1 Event are null where its emitter uses the newer API; then ``eventTime`` and ``series`` hold.
+An Event that comes again has a higher count and a later stamp.  Those about packets that a pod lost are refusals
+(`flowdiag_parsers.audit.packet_drops`).
 """
 
 from __future__ import annotations
@@ -10,9 +12,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
+
 from flowdiag.parserkit import (
     Block,
     Event,
+    FlowEvent,
     LogEvent,
     ParseContext,
     ParseWarning,
@@ -25,12 +30,14 @@ from flowdiag.parserkit import (
     object_of,
     text_of,
 )
+from flowdiag_parsers.audit.packet_drops import combined, drop_of
 
 __all__ = ["KubernetesEvents"]
 
 # {"kind":"Event","apiVersion":"v1","involvedObject":{"kind":"Pod","namespace":"shop","name":"web-1"},"reason":"Unhealthy",
 #  "message":"Readiness probe failed: ...","type":"Warning","lastTimestamp":"2026-01-05T10:00:00Z","source":{...}}   1.20 to 1.34
 _SNIFF = re.compile(rb'"involvedObject"\s{0,4}:\s{0,4}\{|"apiVersion"\s{0,4}:\s{0,4}"events\.k8s\.io/v1')
+_OF_CILIUM = re.compile(rb"\b(?:Incoming|Outgoing) packet dropped \([a-z_]{1,64}\)")
 _SIGNALS = {
     "FailedCreatePodSandBox": "pod-sandbox-failed",
     "NetworkNotReady": "network-not-ready",
@@ -44,7 +51,7 @@ class KubernetesEvents:
     name: ClassVar[str] = "kubernetes-events"
     summary: ClassVar[str] = "Kubernetes Events, one JSON object per line"
     cni: ClassVar[str | None] = None
-    sequential: ClassVar[bool] = False
+    sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
 
     def sniff(self, head: bytes) -> float:
@@ -54,8 +61,14 @@ class KubernetesEvents:
             return 0.0
         return 0.95 if b'"reason"' in first else 0.5
 
+    @staticmethod
+    def cni_in(head: bytes) -> str | None:
+        """Cilium's, where its agent writes of drops among them."""
+        return "cilium" if _OF_CILIUM.search(head) is not None else None
+
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
-        """Yield a message per Event."""
+        """Yield a message per Event, or the refusals that it tells of."""
+        told: dict[str, int] = context.memory.setdefault("kubernetes-events", {})
         for index, line in iter_lines(block):
             if b'"involvedObject"' not in line and b'"regarding"' not in line:
                 continue
@@ -85,8 +98,17 @@ class KubernetesEvents:
             if fields.get("kind") == "Node":
                 # Of a node that no longer answers the controller of nodes tells, on another.
                 node = fields.get("name", node)
+            shared = frame(around, context, text, _instant(record), node=node)
+            if "packet dropped" in message[:60].lower():
+                drop = drop_of(message, fields.get("namespace"), fields.get("name"), shared)
+                if drop is not None:
+                    yield from _counted(drop, record, 1 if combined(message) else count or 1, told)
+                else:
+                    said = "a packet was dropped, in words that are not known"
+                    yield ParseWarning(**shared, code="malformed-flow", message=said)
+                continue
             yield LogEvent(
-                **frame(around, context, text, _instant(record), node=node),
+                **shared,
                 level=(text_of(record, "type") or "").lower() or None,
                 component=text_of(source, "component")
                 or text_of(record, "reportingComponent", "reportingController"),
@@ -94,6 +116,27 @@ class KubernetesEvents:
                 fields=fields,
                 signal=_signal(reason, message, fields.get("kind")),
             )
+
+
+_MOST_TOLD = 1 << 16
+"""Events of which is remembered how often they were told; of more each record is one refusal."""
+
+
+def _counted(drop: FlowEvent, record: dict[str, Any], count: int, told: dict[str, int]) -> Iterator[Event]:
+    """What an Event tells that its earlier records did not: the first refusal at its time, the others at the last's."""
+    meta = object_of(record, "metadata")
+    uid = text_of(meta, "uid") or text_of(meta, "name")
+    if uid is None or (uid not in told and len(told) >= _MOST_TOLD):
+        yield drop
+        return
+    before = told.get(uid, 0)
+    told[uid] = max(before, count)
+    first = instant_of(text_of(record, "firstTimestamp", "deprecatedFirstTimestamp"))
+    if before == 0 and count > 1 and first is not None and drop.at is not None and first < drop.at:
+        yield replace(drop, at=first)
+        before = 1
+    if count > before:
+        yield replace(drop, count=count - before)
 
 
 def _signal(reason: str, message: str, kind: str | None) -> str | None:
