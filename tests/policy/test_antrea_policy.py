@@ -21,6 +21,7 @@ INTERNET = outside("203.0.113.9")
 OF_WEB = [{"podSelector": {"matchLabels": {"app": "web"}}}]
 API = {"podSelector": {"matchLabels": {"app": "api"}}}
 BANK = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}}
+OF_AGENTS = {"matchLabels": {"role": "agent"}}
 SELF = {"namespaces": {"match": "Self"}}
 JOB = WorkloadRef("Job", "job")
 
@@ -330,6 +331,19 @@ def test_a_policy_applied_to_a_group_with_pods_of_other_namespaces_is_not_realiz
 
     assert known.evaluate(pod_end(WEB), pod_end(NEAR), "TCP", 80).ingress.allowed is allowed
     assert [ref.name for ref, why in known.notes if "not realized" in why] == (["a"] if allowed else [])
+
+
+@pytest.mark.parametrize("space", ["shop", "bank"])
+def test_a_pod_of_the_host_counts_among_those_of_other_namespaces(space):
+    """It is left out of whom the policy is applied to only when the whole group has been found valid."""
+    group = raw(
+        "Group", "mine", {"namespaceSelector": {}, "podSelector": OF_AGENTS}, group=GROUP, namespace="shop"
+    )
+    agent = pod(space, "agent", {"role": "agent"}, ip="192.0.2.2", host_network=True)
+    policy = annp("a", 5, DROP, appliedTo=[*OF_WEB, {"group": "mine"}])
+    known = compile_policies(snapshot([WEB, NEAR, agent], [policy], others=(group,)), dialect=Dialect.ANTREA)
+
+    assert known.evaluate(pod_end(NEAR), pod_end(WEB), "TCP", 80).ingress.allowed is (space == "bank")
 
 
 def test_a_namespaced_policys_pods_are_its_own():

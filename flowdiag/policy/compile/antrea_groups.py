@@ -133,6 +133,7 @@ def unrealized(policy: PolicyObject, context: CompileContext) -> str | None:
 
     The group that it is applied to may have pods of that namespace alone: with one of another the whole policy has the
     status ``Realizable=False`` and no node gets it (``networkpolicy_controller.go``, ``getInternalGroupWorkloads``).
+    Pods of the host's network, which no policy is applied to, are left out only behind that check.
     """
     rules = [rule for way in Direction for rule in _listed(policy.spec.get(way.value))]
     parts = [part for one in (policy.spec, *rules) for part in _listed(one.get("appliedTo"))]
@@ -140,11 +141,7 @@ def unrealized(policy: PolicyObject, context: CompileContext) -> str | None:
     if policy.ref.namespace is None or not named:
         return None
     groups = Groups(policy, context)
-    others = [
-        pod
-        for pod in context.snapshot.pods
-        if pod.live and not pod.host_network and pod.namespace != policy.ref.namespace
-    ]
+    others = [pod for pod in context.snapshot.pods if pod.live and pod.namespace != policy.ref.namespace]
     for name in dict.fromkeys(named):
         found = next((pod for pod in others if groups.has(name, pod)), None)
         if found is not None:
