@@ -69,8 +69,8 @@ class ApiServerEgress(Rule):
                 f"{dst.ip}:{case.port} behind it."
             )
         cilium = case.context.by_identity
-        known_there = a_list(sorted(case.context.api_addresses))
-        where = dst.ip if dst.ip and dst.ip not in case.context.api_addresses else known_there
+        # Some enforcers see the Service's own address; else a record's may be one of a whole range.
+        where = dst.ip if dst.ip in vips else a_list(sorted(case.context.api_addresses)) or dst.ip
         where = where or "see kubectl get endpoints kubernetes"
         advice = (
             "Allow toEntities: [kube-apiserver]."
