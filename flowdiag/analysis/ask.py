@@ -18,7 +18,7 @@ from flowdiag.cluster.leases import Leases
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
 from flowdiag.cluster.ranges import Held, held_in
 from flowdiag.model.digits import is_digits, whole
-from flowdiag.model.endpoint import Endpoint, EndpointKind
+from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Icmp
 from flowdiag.model.objects import Service, ServicePort, Snapshot
@@ -247,6 +247,21 @@ class Asker:
         service = service_of(dst.strip(), self.snapshot, self.index)
         if service is None and len(ends) == 1 and ends[0].kind is EndpointKind.SERVICE:
             service = ends[0].service  # asked for by one of its addresses
+            if (
+                service is not None
+                and self.policies.dataplane.sees_services
+                and ends[0].ip not in service.cluster_ips
+            ):
+                # Held against the rules before it is translated, and no selector means it.
+                note = f"address of Service {service.namespace}/{service.name}"
+                return [
+                    (
+                        Endpoint(
+                            kind=EndpointKind.EXTERNAL, ip=ends[0].ip, known_by=KnownBy.QUERY, note=note
+                        ),
+                        port,
+                    )
+                ]
         if service is None:
             return [(end, _number(end, protocol, port)) for end in ends]
         entry = self.index.service_port(service, port, protocol) if port is not None else None

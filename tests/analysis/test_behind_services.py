@@ -221,3 +221,34 @@ def test_a_workloads_metrics_port_is_its_pods(tmp_path, other, code):
     (problem,) = analyze([write(tmp_path, state_json=state, flows_log=lines)]).problems
 
     assert problem.code == code
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code"), [(pods_with(app="db"), "FD101"), ({"ipBlock": {"cidr": "192.0.2.0/24"}}, "FD806")]
+)
+def test_a_load_balancers_address_is_no_pods(tmp_path, allowed, code):
+    """A rule for the pods behind it does not mean it where it is compared before it is translated; a range does."""
+    service = json.loads(json.dumps(SERVICE))
+    service["spec"]["type"] = "LoadBalancer"
+    service["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.77"}]}}
+    spec = {**CLOSED, "egress": [{"to": [allowed]}]}
+    state = listed(*OBJECTS[:-1], service, policy("shop", "to-db", spec, created=LONG_AGO))
+    lines = REFUSED.replace("10.96.0.10", "192.0.2.77")
+    (problem,) = analyze([write(tmp_path, state_json=state, agent_log=lines)]).problems
+
+    assert problem.code == code
+    assert (problem.destination.kind, problem.port) == ("external", 8080)
+    if code == "FD101":
+        assert problem.advice.startswith(
+            "192.0.2.77 is Service data/db's address for callers outside the cluster"
+        )
+        assert problem.counterfactual.proved
+    snapshot, _ = build_snapshot([("state.json", state.encode())])
+    asked = {
+        dialect: Asker(snapshot, compile_policies(snapshot, dialect=dialect)).ask(
+            "shop/web", "192.0.2.77", "TCP", 8080
+        )
+        for dialect in (Dialect.AWS, Dialect.CALICO)
+    }
+    assert asked[Dialect.AWS].allowed is (code == "FD806")
+    assert asked[Dialect.CALICO].allowed is (code == "FD101")
