@@ -10,8 +10,9 @@ from msgspec import Struct
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, TrafficMatcher, miss, unknown
+from flowdiag.policy.ports import PortSet
 
-__all__ = ["IcmpKind", "NotTraffic", "ProtocolIs", "protocol_name"]
+__all__ = ["HostPort", "IcmpKind", "NotTraffic", "ProtocolIs", "protocol_name"]
 
 # IANA protocol numbers of the names that v3 policies take.
 _BY_NUMBER = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP", 136: "UDPLite"}
@@ -80,6 +81,45 @@ class IcmpKind(Struct, frozen=True):
     def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
         """See `TrafficMatcher.edges`."""
         return ()
+
+
+class HostPort(Struct, frozen=True):
+    """A port by the name that host endpoints give it, at the addresses that they are expected to have."""
+
+    name: str
+    protocol: str
+    places: tuple[tuple[int, int], ...]
+    """Per such port the bits of the ranges of its addresses, and its number."""
+
+    by_destination: ClassVar[bool] = True
+
+    def check(self, traffic: Traffic, destination: Facts, /) -> Check:
+        """See `TrafficMatcher.check`."""
+        if traffic.protocol != self.protocol:
+            return miss(Miss(Condition.PROTOCOL, self.protocol, traffic.protocol))
+        if destination.kind == "pod":
+            return miss(self._miss((), traffic))
+        sure = [port for bits, port in self.places if bits & destination.hits.sure]
+        maybe = [port for bits, port in self.places if bits & destination.hits.maybe]
+        if traffic.port is None and (sure or maybe):
+            return unknown("the port is not known")
+        if traffic.port in sure:
+            return MATCH
+        if traffic.port in maybe:
+            return unknown(f"whether its address is of a host endpoint with a port {self.name} is not known")
+        return miss(self._miss(sure, traffic))
+
+    def _miss(self, ports: Iterable[int], traffic: Traffic) -> Miss:
+        numbers = ",".join(map(str, sorted(ports)))
+        wanted = f"{self.name}/{self.protocol} ({numbers or 'no such name'})"
+        return Miss(Condition.PORT, wanted, f"{traffic.port}/{traffic.protocol}")
+
+    def edges(self, protocol: str, destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        if protocol != self.protocol or destination.kind == "pod":
+            return ()
+        near = destination.hits.sure | destination.hits.maybe
+        return PortSet.of(*(port for bits, port in self.places if bits & near)).edges()
 
 
 class NotTraffic(Struct, frozen=True):

@@ -688,6 +688,37 @@ class TestBesidePolicies:
             known = not scope and not met
             assert ask([refused], caller, others=[hep]).ingress.allowed is known
 
+    @pytest.mark.parametrize(
+        ("declared", "expected", "near", "away"),
+        [
+            ({"name": "ssh", "protocol": "TCP", "port": 2222}, ["192.168.0.9"], True, False),
+            ({"name": "ssh", "protocol": 6, "port": 2222}, ["192.168.0.9"], True, False),
+            ({"name": "ssh", "protocol": "UDP", "port": 2222}, ["192.168.0.9"], False, False),
+            ({"name": "ssh", "protocol": "TCP", "port": 2223}, ["192.168.0.9"], False, False),
+            ({"name": "web", "protocol": "TCP", "port": 2222}, ["192.168.0.9"], False, False),
+            ({"name": "ssh", "protocol": "TCP", "port": 2222}, [], False, False),
+        ],
+    )
+    def test_a_port_by_name_is_a_host_endpoints_at_its_expected_addresses(
+        self, declared, expected, near, away
+    ):
+        """As pods give them; ``notPorts`` asks the same."""
+        spec = {"node": "n9", "interfaceName": "*", "expectedIPs": expected, "ports": [declared]}
+        hep = raw("HostEndpoint", "n9", spec)
+        other = Endpoint(kind=EndpointKind.NODE, name="n9", node=NODE, ip="172.16.0.9")
+        named = gnp("a", ingress(allow(protocol="TCP", destination={"ports": ["ssh"]})))
+        others = gnp("a", ingress(allow(protocol="TCP", destination={"notPorts": ["ssh", 7]})))
+        out = {"types": ["Egress"], "egress": [allow(protocol="TCP", destination={"ports": ["ssh"]})]}
+        to_host = gnp("a", {"selector": "app == 'api'", **out})
+
+        for end, met in ((HOST, near), (other, away), (outside("172.16.0.9"), away)):
+            assert ask([to_host], API, end, "TCP", 2222, others=[hep]).egress.allowed is met
+            if end.kind is EndpointKind.NODE:
+                assert ask([named], API, end, "TCP", 2222, others=[hep]).ingress.allowed is met
+                assert ask([others], API, end, "TCP", 2222, others=[hep]).ingress.allowed is not met
+        assert ask([to_host], API, WEB, "TCP", 2222, others=[hep]).egress.allowed is False
+        assert ask([to_host], API, outside("192.168.0.9"), "TCP", 2222, others=[hep]).egress.allowed is near
+
     def test_host_endpoints_with_other_profiles_are_not_the_same(self):
         one, two = (
             raw("HostEndpoint", name, {"node": "n9", "interfaceName": name, "profiles": profiles})

@@ -7,6 +7,7 @@ the source of an egress rule.  ``nets`` go by address, pods' addresses too; sele
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import NoneType
 from typing import Any
 
@@ -16,7 +17,7 @@ from flowdiag.model.policy import Condition
 from flowdiag.policy.addresses import Network, parse_network
 from flowdiag.policy.calico_labels import NAMESPACE_LABEL, labels_of, spec_of
 from flowdiag.policy.calico_matchers import IpVersion, KnownEndpoint, Negated, Part, Scope, namespace_mapping
-from flowdiag.policy.calico_traffic import IcmpKind, NotTraffic, ProtocolIs, protocol_name
+from flowdiag.policy.calico_traffic import HostPort, IcmpKind, NotTraffic, ProtocolIs, protocol_name
 from flowdiag.policy.compile.calico_scopes import account_part, read_calico_selector
 from flowdiag.policy.compile.calico_services import ServiceRules
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, port_number
@@ -189,8 +190,9 @@ class _Reader:
                 raise PolicyError(f"spec.{self.path}.{side}.{key} needs a protocol with ports")
             ports = OneOf(
                 tuple(
-                    _port(each, protocol, f"spec.{self.path}.{side}.{key}[{index}]")
+                    port
                     for index, each in enumerate(items)
+                    for port in _port(each, protocol, f"spec.{self.path}.{side}.{key}[{index}]", self.context)
                 )
             )
             if key == "ports":
@@ -301,16 +303,33 @@ def _nets(raw: Any) -> list[Network]:
     return found
 
 
-def _port(raw: Any, protocol: str, path: str) -> TrafficMatcher:
-    """A port: a number, ``"1000:2000"`` or a name."""
+def _port(
+    raw: Any, protocol: str, path: str, context: CompileContext
+) -> tuple[TrafficMatcher, *tuple[TrafficMatcher, ...]]:
+    """A port: a number, ``"1000:2000"`` or a name, which pods and host endpoints give."""
     if isinstance(raw, int):
         number = port_number(raw, path) if raw else 0
-        return NumberedPorts(protocol, number, number)
+        return (NumberedPorts(protocol, number, number),)
     text = str(raw)
     low, colon, high = text.partition(":")
     if low.isascii() and low.isdigit() and (not colon or (high.isascii() and high.isdigit())):
         first, last = int(low), int(high or low)
         if not 0 <= first <= last <= 65535:
             raise PolicyError(f"{path}: {text!r} is not a range of ports")
-        return NumberedPorts(protocol, first, last)
-    return NamedPort(text, protocol)
+        return (NumberedPorts(protocol, first, last),)
+    places = tuple(_places(text, protocol, context))
+    return (NamedPort(text, protocol), *((HostPort(text, protocol, places),) if places else ()))
+
+
+def _places(name: str, protocol: str, context: CompileContext) -> Iterator[tuple[int, int]]:
+    """Where host endpoints give a port this name, as `HostPort.places`: without ``expectedIPs`` they do so nowhere."""
+    for each in context.snapshot.others:
+        if each.kind != "HostEndpoint":
+            continue
+        spec = spec_of(each)
+        ports, nets = spec.get("ports"), _nets(spec.get("expectedIPs"))
+        for port in ports if isinstance(ports, list) and nets else ():
+            if not isinstance(port, dict) or not isinstance(port.get("port"), int):
+                continue
+            if port.get("name") == name and protocol_name(port.get("protocol")) == protocol:
+                yield context.ranges.bits(nets), port["port"]
