@@ -5,12 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.spec import once, peer_entries, rule_at
-from flowdiag.model.objects import PolicyObject
-from flowdiag.model.policy import NearestRule, PolicyRef
+from flowdiag.diagnose.spec import once, peer_entries
+from flowdiag.model.policy import NearestRule
 from flowdiag.policy.selectors import LabelSelector, SelectorError, read_selector
 
-__all__ = ["PeerText", "admits_a_pod", "labels_asked_for", "peers", "selected_labels", "selector_holds"]
+__all__ = ["PeerText", "admits_a_pod", "peers", "selector_holds"]
 
 
 class PeerText(Struct, frozen=True):
@@ -73,45 +72,3 @@ def _admits(case: Case, own: str | None, peer: PeerText) -> bool:
         for name in spaces
         for pod in by_namespace[name]
     )
-
-
-def selected_labels(case: Case, ref: PolicyRef, path: str) -> tuple[tuple[str, str], ...]:
-    """Read ``key=value`` pairs that a rule's peer selectors ask pods for (NetworkPolicy and Cilium kinds)."""
-    return _selected(case, NearestRule(policy=ref, rule=path, misses=()))
-
-
-def labels_asked_for(case: Case, policy: PolicyObject) -> frozenset[tuple[str, str]]:
-    """All that `selected_labels` reads of any rule of a policy."""
-    texts = case.context.texts
-    key = (labels_asked_for, id(policy))
-    if key not in texts:
-        texts[key] = frozenset(
-            pair
-            for word, rules in policy.spec.items()
-            if isinstance(rules, list)
-            for index in range(len(rules))
-            for pair in selected_labels(case, policy.ref, f"{word}[{index}]")
-        )
-    found: frozenset[tuple[str, str]] = texts[key]
-    return found
-
-
-@once
-def _selected(case: Case, rule: NearestRule) -> tuple[tuple[str, str], ...]:
-    found: dict[tuple[str, str], None] = {}
-    selectors = [peer.pods for peer in peers(case, rule) if peer.pods is not None]
-    raw = rule_at(case, rule) or {}
-    for word in ("fromEndpoints", "toEndpoints"):
-        entries = raw.get(word)
-        for entry in entries if isinstance(entries, list) else ():
-            try:
-                selectors.append(read_selector(entry))
-            except SelectorError:
-                continue
-    for selector in selectors:
-        for each in selector.requirements:
-            if each.operator == "In" and len(each.values) == 1:
-                key = each.key.removeprefix("k8s:").removeprefix("any:")
-                if not key.startswith("io.kubernetes.pod.") and not key.startswith("io.cilium."):
-                    found[(key, each.values[0])] = None
-    return tuple(found)
