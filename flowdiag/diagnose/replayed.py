@@ -7,6 +7,7 @@ import re
 from msgspec import Struct
 
 from flowdiag.diagnose.caching import cached_per_run
+from flowdiag.diagnose.calico_places import stands_before
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.signs import MISSING, Sign
 from flowdiag.model.policy import CALICO_GROUPS, Condition, DecidedBy, EndDecision, NearestRule, PolicyRef
@@ -20,10 +21,12 @@ _SAYS_NOTHING = {"action", "metadata"}
 
 
 def denying_the_rest(context: Context, end: EndDecision | None) -> DecidedBy | None:
-    """The rule that decided, where it is a Calico policy's Deny without a condition behind one of its that came near.
+    """The rule that decided, where it is a Calico policy's Deny without a condition that only says what is left.
 
-    Written out so or left to the tier's end, it says the same: what the policy's rules do not allow is refused.  What
-    is wrong is then the rule that nearly matched, and the mend goes before that Deny.
+    That is so where one of its policy's own rules before it came near, and where every other policy of the end was
+    asked before its policy (a catch-all that logs what it refuses).  Written out so or left to the tier's end, it says
+    the same: what no rule allows is refused.  What is wrong is then the rule that nearly matched, or that there is none,
+    and the mend goes before that Deny.
     """
     decided = end.decided_by if end is not None and is_deny(end) else None
     step = _RULE.fullmatch(decided.rule) if decided is not None else None
@@ -31,7 +34,9 @@ def denying_the_rest(context: Context, end: EndDecision | None) -> DecidedBy | N
         return None
     section, index = step[1], int(step[2])
     near = [_RULE.fullmatch(rule.rule) for rule in end.nearest if rule.policy == decided.policy]
-    if not any(one is not None and one[1] == section and int(one[2]) < index for one in near):
+    own = any(one is not None and one[1] == section and int(one[2]) < index for one in near)
+    others = [ref for ref in end.isolated_by if ref != decided.policy]
+    if not own and not all(stands_before(context, ref, decided.policy) for ref in others):
         return None
     for policy in context.policy(decided.policy):
         rules = policy.spec.get(section)

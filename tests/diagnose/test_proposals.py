@@ -745,6 +745,22 @@ def test_a_mend_goes_before_the_deny_that_ends_a_calico_policy(source, summary):
     )
 
 
+def test_a_new_calico_policy_stands_before_the_one_that_denies_all_else():
+    """Without an order it would be asked last, behind the Deny for everybody whom no rule allows."""
+    spec = SPECS["FD401-fires_the_rest_is_logged_and_denied"]
+    case, policies, _, found = proposal_of(spec)
+
+    assert found.summary == (
+        "Add NetworkPolicy shop/allow-dns to allow DNS to all that NetworkPolicy shop/default-deny isolates."
+    )
+    assert ["spec:\n  tier: default\n  order: 999\n" in text for text in found.manifests] == [True]
+    assert (
+        _applied(spec, found, policies)
+        .evaluate(case.flow.src, case.flow.dst, case.protocol, case.port)
+        .allowed
+    )
+
+
 def test_no_policy_is_proposed_where_no_policy_is_wrong():
     """Replies that are judged as new need no rule for ephemeral ports, though one would let them pass."""
     case, policies, _, found = proposal_of(CASES["FD602-fires_answer_of_an_allowed_call"])

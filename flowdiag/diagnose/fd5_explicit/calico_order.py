@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from flowdiag.diagnose.calico_places import stands_before
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.webhooks import denied_webhook
 from flowdiag.diagnose.wording import isolating_text, policies_text, policy_text, refused_text
 from flowdiag.model.event import PolicyHit
@@ -28,7 +27,6 @@ _NOTHING_BEFORE = (
     "If the call is meant, it needs an Allow rule before that Deny (a lower order or an earlier tier); if it is not, the "
     "policies work as written."
 )
-_KUBERNETES_ORDER = 1000.0
 
 
 class CalicoOrder(Rule):
@@ -44,7 +42,9 @@ class CalicoOrder(Rule):
     Guard:
         The end of a tier is nobody's Deny rule: that is a default deny (FD101), whose policies are named.
         A Deny without a condition says what the end of the tier would say anyway: if a rule before it in
-        the same policy missed by a mistake (a port, a label), that finding leads.
+        the same policy missed by a mistake (a port, a label), that finding leads.  So it does if the policy
+        is the last one that is asked (a catch-all that logs what it refuses), where refused lookups are
+        FD401, too.
 
     References:
         https://github.com/projectcalico/calico/issues/9292
@@ -116,21 +116,6 @@ def _is_named(ref: PolicyRef, hit: PolicyHit) -> bool:
 
 def _asked(case: Case, ref: PolicyRef, decided: DecidedBy) -> bool:
     """Whether a policy was asked before the one that decided: a rule of it came near, or it stands earlier in its tier."""
-    if any(rule.policy == ref for rule in case.nearest):
-        return True
-    place, end = _place(case, ref), _place(case, decided.policy)
-    return place is not None and end is not None and place[0] == end[0] and place[1:] < end[1:]
-
-
-def _place(case: Case, ref: PolicyRef) -> tuple[str, float, str] | None:
-    """Tier, order and name; of one tier policies are asked in this order."""
-    name = f"{ref.namespace or ''}/{ref.name}"
-    if ref.group == "networking.k8s.io":
-        return "default", _KUBERNETES_ORDER, name
-    policy = policy_at(case, ref)
-    if policy is None or ref.group not in CALICO_GROUPS:
-        return None
-    tier, order = str(policy.spec.get("tier") or "default"), policy.spec.get("order")
-    if not isinstance(order, int | float) or isinstance(order, bool):
-        return tier, math.inf, name
-    return tier, float(order), name
+    return any(rule.policy == ref for rule in case.nearest) or stands_before(
+        case.context, ref, decided.policy
+    )

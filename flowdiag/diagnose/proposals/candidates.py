@@ -22,7 +22,7 @@ from flowdiag.diagnose.proposals.kubernetes import GROUP as KUBERNETES_GROUP
 from flowdiag.diagnose.proposals.kubernetes import kubernetes_edits
 from flowdiag.diagnose.proposals.misplaced import misplaced
 from flowdiag.diagnose.proposals.namespaces import labelling
-from flowdiag.diagnose.proposals.own_policy import own_policy
+from flowdiag.diagnose.proposals.own_policy import languages, own_policy
 from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.spec import policy_now
@@ -116,9 +116,10 @@ def _edits(
     usual, narrow = pod_labels(enforcer.pod), _as_isolated(case, decision, enforcer.pod)
     # Where a policy means some pods of a workload, one for all of it would isolate the others, too.
     for labels in [usual] if usual is None or narrow.items() <= usual.items() else [usual, usual | narrow]:
-        new = own_policy(case, direction, decision, enforcer, peer, labels, given)
-        if new is not None:
-            yield new
+        for isolating in languages(decision):
+            new = own_policy(case, direction, decision, enforcer, peer, labels, given, isolating)
+            if new is not None:
+                yield new
 
 
 def _written(case: Case, end: Endpoint) -> Endpoint:

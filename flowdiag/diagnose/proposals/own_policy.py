@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowdiag.diagnose.calico_places import KUBERNETES_ORDER, order_of
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.calico import calico_peer, calico_selector
 from flowdiag.diagnose.proposals.cilium import cilium_peer
@@ -17,6 +19,7 @@ from flowdiag.diagnose.proposals.edit import Edit
 from flowdiag.diagnose.proposals.kubernetes import GROUP, kubernetes_peer
 from flowdiag.diagnose.proposals.merged import opening_text
 from flowdiag.diagnose.proposals.ports import answers_lookups, protocols
+from flowdiag.diagnose.replayed import is_deny
 from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.cilium import POLICY_KINDS
@@ -25,7 +28,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CALICO_GROUPS, PEER_WORDS, Dialect, EndDecision, PolicyRef
 
-__all__ = ["DNS_NAME", "free_name", "own_policy"]
+__all__ = ["DNS_NAME", "free_name", "languages", "own_policy"]
 
 DNS_NAME = "allow-dns"
 _NAME = re.compile(r"[^a-z0-9-]+")
@@ -40,10 +43,9 @@ def own_policy(
     peer: Endpoint,
     labels: dict[str, str] | None,
     given: AbstractSet[PolicyRef],
+    isolating: PolicyRef | None,
 ) -> Edit | None:
     """A small policy that only opens this connection; DNS for everybody whom the isolating policy selects.
-
-    In the language of the policies that isolate; NetworkPolicy where one of them is written in it.
 
     Args:
         case: the refused flow.
@@ -53,11 +55,11 @@ def own_policy(
         peer: the other end.
         labels: what is to select the end's pods; without any nothing can be written.
         given: names that new policies of other problems have.
+        isolating: one of those that isolate, in whose language it is written (`languages`); NetworkPolicy without one.
     """
     pod = enforcer.pod
     if pod is None or pod.host_network or not labels:
         return None
-    isolating = _spoken(decision)
     opening = _Opening(
         name=f"allow-{_plain(enforcer)}-{'to' if direction is Direction.EGRESS else 'from'}-{_plain(peer)}",
         namespace=pod.namespace,
@@ -75,7 +77,10 @@ def own_policy(
     if isolating is not None and isolating.kind in POLICY_KINDS:
         found = _cilium_policy(opening, subject, cilium_peer(peer, pod.namespace))
     elif isolating is not None and isolating.group in CALICO_GROUPS:
-        found = _calico_policy(opening, subject, calico_peer(peer, pod.namespace), isolating, case)
+        denies = is_deny(decision)
+        found = _calico_policy(
+            opening, subject, calico_peer(peer, pod.namespace), isolating, case, denies=denies
+        )
     else:
         found = _kubernetes_policy(opening, subject, kubernetes_peer(peer, pod.namespace))
         if found is None and case.context.dialect is Dialect.CILIUM:
@@ -102,6 +107,18 @@ class _Opening(Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     protocols: tuple[str, ...]
     port: int
+
+
+def languages(decision: EndDecision) -> tuple[PolicyRef | None, ...]:
+    """Isolating policies in whose languages a new one may be written, best first: NetworkPolicy where one is written in it.
+
+    Where a rule of Calico's denies, only a policy of Calico's can be told to stand before it.
+    """
+    spoken = _spoken(decision)
+    decided = decision.decided_by if is_deny(decision) else None
+    if decided is None or decided.policy.group not in CALICO_GROUPS or decided.policy == spoken:
+        return (spoken,)
+    return (spoken, decided.policy) if spoken is not None and spoken.group == GROUP else (decided.policy,)
 
 
 def _spoken(decision: EndDecision) -> PolicyRef | None:
@@ -153,8 +170,13 @@ def _calico_policy(
     entry: dict[str, Any] | None,
     isolating: PolicyRef,
     case: Case,
+    *,
+    denies: bool,
 ) -> PolicyObject | None:
-    """It stands in the tier of the policy that isolates: the ends of earlier tiers deny what it would allow."""
+    """It stands in the tier of the policy that isolates: the ends of earlier tiers deny what it would allow.
+
+    Where that has a rule that denies, it stands before it.
+    """
     written = policy_now(case, isolating)
     selector = calico_selector(opening.labels) if subject is None else str(subject.get("selector") or "all()")
     if entry is None or selector is None or written is None:
@@ -173,11 +195,21 @@ def _calico_policy(
         rules.append(rule)
     spec = {
         "tier": tier,
+        **({"order": _before(written.spec.get("order"))} if denies else {}),
         "selector": selector,
         "types": [opening.direction.value.title()],
         opening.direction.value: rules,
     }
     return PolicyObject(ref=ref, api_version=written.api_version, spec=spec)
+
+
+def _before(order: object) -> int | float:
+    """An order that is asked just before another."""
+    number = order_of(order)
+    if math.isinf(number):
+        return int(KUBERNETES_ORDER)
+    before = number / 2 if 0 < number <= 1 else number - 1
+    return int(before) if before.is_integer() else before
 
 
 def _plain(end: Endpoint) -> str:
