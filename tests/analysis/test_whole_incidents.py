@@ -143,6 +143,21 @@ def test_a_service_that_was_not_translated_is_opened_by_no_rule_for_its_address(
     assert "Service data/db" in problem.advice
 
 
+def test_a_node_that_hands_on_clients_with_its_address_of_the_pods_range_is_thought_of(tmp_path):
+    """cilium#25650: the address is in no pod, and may be the node's own, with which NodePort clients arrive."""
+    lock = policy("data", "db", {"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]}, CREATED)
+    behind = service("10.96.0.50")
+    behind["spec"] |= {"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]}
+    flows = arriving(range(5), outside("10.0.9.9"))
+    (problem,) = reported(tmp_path, NODE, behind, lock, flows_jsonl=flows).problems
+    (plain,) = reported(tmp_path, NODE, service("10.96.0.50"), lock, flows_jsonl=flows).problems
+
+    assert (problem.code, problem.counterfactual) == ("FD603", None)
+    assert "kubectl get ciliumnode node-a" in problem.advice
+    assert "clients of Service data/db" in problem.advice
+    assert "ciliumnode" not in plain.advice
+
+
 def packet(second, before="", host="node-a"):
     """A line of k3s' ulogd: a refused packet's first line names the policy, its second none."""
     return (

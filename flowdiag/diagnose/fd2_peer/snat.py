@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowdiag.cluster.index import target_port
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.handed_on import handing_on
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.diagnose.written_ranges import IpBlock, ip_blocks
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import Service
 from flowdiag.model.policy import Condition
 from flowdiag.model.report import Confidence, Severity
 
@@ -55,7 +53,7 @@ class TranslatedSource(Rule):
         """See `Rule.diagnose`."""
         if case.direction is not Direction.INGRESS or case.flow.src.kind is not EndpointKind.NODE:
             return
-        service = self._service(case)
+        service = handing_on(case)
         if service is None:
             return
         for rule in case.missing_one(Condition.IP):
@@ -82,18 +80,6 @@ class TranslatedSource(Rule):
                 limits=("The client's own address is in no record on this side of the translation.",),
             )
             return
-
-    @staticmethod
-    def _service(case: Case) -> Service | None:
-        pod = some_pod(case.context, case.flow.dst)
-        if pod is None:
-            return None
-        for service in case.context.services_of(pod):
-            if service.type not in ("NodePort", "LoadBalancer") or service.external_traffic_policy == "Local":
-                continue
-            if any(target_port(pod, port) == case.port for port in service.ports):
-                return service
-        return None
 
 
 def _holds_pods(case: Case, block: IpBlock) -> bool:

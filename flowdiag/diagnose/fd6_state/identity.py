@@ -12,13 +12,14 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.early import nameless
+from flowdiag.diagnose.handed_on import handing_on
 from flowdiag.diagnose.inside import own_service, range_owner, second_network
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
-from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Peer
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
@@ -46,21 +47,23 @@ class WrongIdentity(Rule):
     Signature:
         An address belongs to exactly one live pod at that time, and the record calls it `world`, `unknown` or
         `init`, or gives it the identity of another namespace's pods or of pods with other labels.  Or the
-        record calls `world` what is a Service's cluster address, or an address of a node's pod range that no
-        pod of the state has.
+        record calls `world` what is a Service's cluster address, a node's address, or an address of a node's
+        pod range that no pod of the state has.
 
     Advice:
         Look at the agent on the refusing node (ipcache, operator, identity garbage collection); restart it,
-        or upgrade.  Where the pod is gone, look at the caller, which kept its address.
+        or upgrade.  Where the pod is gone, look at the caller, which kept its address.  A node taken for
+        `world` may only have handed on a client of a NodePort or load balancer.
 
     Guard:
         An address whose pod is younger than the records, or that several pods claim, proves nothing; a pod is
-        `init` or `unknown` in its first seconds (FD601).  Nor does a pod in its node's network, a label that the pod is known to have carried before, or labels that
+        `init` or `unknown` in its first seconds (FD601).  The API server's addresses are left to FD208.  Nor does a pod in its node's network, a label that the pod is known to have carried before, or labels that
         were written since.
 
     References:
         https://github.com/cilium/cilium/issues/14284
         https://github.com/cilium/cilium/issues/20243
+        https://github.com/cilium/cilium/issues/25650
     """
 
     code = "FD603"
@@ -137,9 +140,13 @@ class WrongIdentity(Rule):
                 cause_key=f"service:{name}",
                 nearest=(),
             )
+        host = _node_outside(case.context, end)
+        if host is not None:
+            return self._of_node(case, end, host)
         node = range_owner(case.context, end)
         if node is None:
             return None
+        service = None if end is case.flow.dst else handing_on(case)
         if end is case.flow.dst:
             title = "{source} calls an address of the pods' range that no pod has, {destination}"
             advice = (
@@ -149,6 +156,12 @@ class WrongIdentity(Rule):
         else:
             title = "{destination} is called from an address of the pods' range that no pod has, {source}"
             advice = f"No rule for {end.ip} is needed: find out which pod of node {node.name} had it when it was refused."
+        if service is not None:
+            advice = (
+                f"Look whether it is node {node.name}'s own (kubectl get ciliumnode {node.name} -o yaml): with it the node "
+                f"hands on clients of Service {service.namespace}/{service.name}, and externalTrafficPolicy: Local keeps "
+                "theirs. Else find out which pod had it."
+            )
         return self.finding(
             case,
             title=title,
@@ -165,6 +178,49 @@ class WrongIdentity(Rule):
                 "Or a pod had the address that the state does not hold, and the agent did not know it: bring the pods of that time.",
             ),
         )
+
+    def _of_node(self, case: Case, end: Endpoint, node: str) -> Finding:
+        """A node's address, refused as one outside: rules for nodes do not match it."""
+        service = handing_on(case) if end is case.flow.src else None
+        if end is case.flow.dst:
+            title = "{source} calls a node's address, {destination}, which was taken for one outside"
+        else:
+            title = "{destination} is called from a node's address, {source}, which was taken for one outside"
+        look = (
+            f"look whether the refusing node knows {end.ip} as a node's (cilium-dbg bpf ipcache get {end.ip}; "
+            f"kubectl get ciliumnode {node})"
+        )
+        if service is None:
+            advice = f"No rule for {end.ip} is needed: {look}."
+        else:
+            advice = (
+                f"If node {node} only hands on clients of Service {service.namespace}/{service.name}, "
+                f"externalTrafficPolicy: Local keeps their addresses. Else {look}."
+            )
+        return self.finding(
+            case,
+            title=title,
+            summary=(
+                f"{end.ip} is an address of node {node}, and the record has it as {end.entity}: rules for nodes (host, "
+                "remote-node, cluster) do not match it."
+            ),
+            advice=advice,
+            basis=Basis.STATE,
+            most=Confidence.LIKELY,
+            cause_key=f"node:{node}",
+            nearest=(),
+            limits=(
+                "Hubble before 1.18 may print world for a node that a policy's range holds (policy-cidr-match-mode: nodes).",
+            ),
+        )
+
+
+@cached_per_run
+def _node_outside(context: Context, end: Endpoint) -> str | None:
+    """The node whose address an outside end has, except where the API server is reached by it."""
+    if end.kind is not EndpointKind.EXTERNAL or end.ip is None or end.ip in context.api_addresses:
+        return None
+    return context.node_ips.get(end.ip)
 
 
 @cached_per_run
