@@ -20,6 +20,7 @@ from flowdiag.model.policy import EndDecision
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import moment_text
 from flowdiag.policy.compile.aws_strict import SETTING
+from flowdiag.policy.compile.cilium import OWN_NODE
 
 __all__ = ["RecordedAgainstReplay"]
 
@@ -58,6 +59,7 @@ class RecordedAgainstReplay(Rule):
 
     References:
         https://github.com/cilium/cilium/issues/42044
+        https://github.com/cilium/cilium/issues/44855
         https://github.com/aws/amazon-network-policy-controller-k8s/issues/146
     """
 
@@ -98,6 +100,7 @@ class RecordedAgainstReplay(Rule):
             or _relabelled(case)
             or _written(case)
             or _of_aws(case)
+            or _of_cilium(case)
             or (
                 "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
                 "policies or labels that changed since and for an agent that lags behind."
@@ -154,6 +157,24 @@ def _of_aws(case: Case) -> str | None:
     if not parts:
         return None
     return f"{' '.join(parts)} Otherwise bring all policies of that time."
+
+
+def _of_cilium(case: Case) -> str | None:
+    """What is to be looked at where Cilium refused what no policy that is missing here would: at what it installed."""
+    known = case.end
+    if known is None or known.decided_by is not None:
+        return None
+    if case.context.snapshot.config.get("cilium.enable-policy", "").lower() == "never":
+        why = "The agent's enable-policy is never, with which no policy refuses: unless it was another setting then"
+    elif OWN_NODE in known.notes:
+        why = "A policy that is missing here explains it only if it denies the node: otherwise"
+    else:
+        return None
+    return (
+        f"{why}, what the agent installed for {end_text(case.enforcer)} is incomplete. Compare cilium-dbg bpf policy get with "
+        "cilium-dbg endpoint get on its node, read the agent's log, and regenerate the endpoint (cilium-dbg endpoint "
+        "regenerate) or delete the pod."
+    )
 
 
 def _relabelled(case: Case) -> str | None:

@@ -63,10 +63,12 @@ from flowdiag.policy.model import (
 from flowdiag.policy.selectors import Requirement, SelectorError
 from flowdiag.policy.traffic import NamedPort, OneOf
 
-__all__ = ["GROUP", "POLICED", "CiliumSet"]
+__all__ = ["GROUP", "OWN_NODE", "POLICED", "CiliumSet"]
 
 GROUP = "cilium.io"
 """Enforcers that are Cilium."""
+OWN_NODE = "a node always reaches the pods that run on it (allow-localhost)"
+"""What is said where the implicit rule for the own node lets something pass."""
 POLICED = frozenset({"health", "ingress", "init"})
 """Reserved words of endpoints that policies can select."""
 
@@ -280,7 +282,7 @@ class CiliumSet:
                 path="allow-localhost",
                 action=Action.ALLOW,
                 peers=(Peer("", (EntitySelected("host"),)),),
-                note="a node always reaches the pods that run on it (allow-localhost)",
+                note=OWN_NODE,
             )
             found.append(
                 Policy(
