@@ -761,6 +761,19 @@ def test_a_new_calico_policy_stands_before_the_one_that_denies_all_else():
     )
 
 
+def test_a_deny_for_all_else_is_opened_and_one_that_comes_too_early_is_not():
+    """The one is a default deny, written out; before the other a rule for somebody would undo what it is there for."""
+    rest, early = (SPECS[f"FD502-fires_{name}"] for name in ("a_last_rule_that_denies_the_rest", "replayed"))
+    case, policies, *_ = proposal_of(rest)
+    other, others, *_ = proposal_of(early)
+
+    (opened,) = attach([(case, diagnose(case)[0])], policies)
+    (left,) = attach([(other, diagnose(other)[0])], others)
+
+    assert (opened.code, opened.counterfactual.proved) == ("FD502", True)
+    assert (left.code, left.counterfactual) == ("FD502", None)
+
+
 def test_no_policy_is_proposed_where_no_policy_is_wrong():
     """Replies that are judged as new need no rule for ephemeral ports, though one would let them pass."""
     case, policies, _, found = proposal_of(CASES["FD602-fires_answer_of_an_allowed_call"])

@@ -48,7 +48,7 @@ _MENDED = frozenset(
 only hide what is wrong, or open what is better closed."""
 
 
-_NO_MISTAKE = frozenset({"FD101", "FD102", "FD306"})
+_NO_MISTAKE = frozenset({"FD101", "FD102", "FD306", "FD502"})
 """Diagnoses that find no rule mistaken: somebody more is to be let in."""
 
 
@@ -203,7 +203,8 @@ def _kinds(found: Sequence[tuple[Case, Finding]], counts: Sequence[int] | None) 
     """Indexes of refusals that a rule can mend, grouped by kind of connection, the most refused first."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for index, (case, finding) in enumerate(found):
-        if (finding.code in _MENDED and not finding.elsewhere) or _of_ambient(case, finding):
+        mended = finding.code in _MENDED and not finding.elsewhere
+        if mended or _of_ambient(case, finding) or _of_the_rest(case, finding):
             alike.setdefault(kind_of(case), []).append(index)
     weights = {
         key: sum(found[index][0].flow.count if counts is None else counts[index] for index in each)
@@ -215,6 +216,11 @@ def _kinds(found: Sequence[tuple[Case, Finding]], counts: Sequence[int] | None) 
 def _of_ambient(case: Case, finding: Finding) -> bool:
     """Whether probes are refused that come from outside, as policies see them: only a rule lets these pass."""
     return finding.code == "FD209" and case.flow.src.ip in PROBES_OF_AMBIENT
+
+
+def _of_the_rest(case: Case, finding: Finding) -> bool:
+    """Whether a Deny that singles nobody out refused: as a default deny it is opened for who is meant to pass."""
+    return finding.code == "FD502" and case.rest_denied is not None
 
 
 def _together(policies: PolicySet, changes: Iterable[Proposal], ip_block_pods: IpBlockPods) -> PolicySet:
