@@ -28,7 +28,8 @@ class MetadataServer(Rule):
         teams block it for good reason.
 
     Guard:
-        Other link-local addresses (NodeLocal DNSCache, 169.254.20.10) are not metadata.
+        Other link-local addresses (NodeLocal DNSCache, 169.254.20.10) are not metadata.  Where the policies at hand
+        allow it, there is nothing to allow (FD806).
 
     References:
         https://github.com/aws/aws-network-policy-agent/issues/120
@@ -46,6 +47,8 @@ class MetadataServer(Rule):
         """See `Rule.diagnose`."""
         what = METADATA.get(case.flow.dst.ip or "")
         if what is None or case.not_policy or case.direction is Direction.INGRESS:
+            return
+        if case.end is not None and case.end.allowed is True:
             return
         replayed = case.end is not None and case.end.allowed is False
         yield self.finding(
