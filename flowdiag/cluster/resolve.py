@@ -17,6 +17,7 @@ from flowdiag.cluster.flow_parts import flow_of, parts_between
 from flowdiag.cluster.index import Backend, SnapshotIndex
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
+from flowdiag.cluster.own_networks import OwnNetworks
 from flowdiag.cluster.recorded_ends import RecordedEnds
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.cilium import WORLD_ENTITIES
@@ -63,6 +64,7 @@ class Resolver:
         self._recorded_ends = RecordedEnds(snapshot, self.index, self.leases)
         self._cut_names = CutNames(snapshot)
         self._interfaces = InterfaceIndex(snapshot, pod_names)
+        self._own_networks = OwnNetworks(self.index)
         self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
         """Ends as records name them, with what else is known of them at any time."""
         self._same: dict[int, tuple[Peer, Span | None]] = {}
@@ -251,6 +253,7 @@ class Resolver:
         *,
         ambiguous: bool = False,
     ) -> Flow:
+        src, dst = self._own_networks.told_apart(src, dst, distinct)
         if _leaves_for_it(dst, distinct):
             return flow_of(distinct, src, self._outside(dst, distinct), None, buckets, ambiguous=ambiguous)
         dst, via, port = self._behind(dst, distinct)

@@ -7,13 +7,14 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from flowdiag.cluster import Leases, Resolver, SnapshotIndex, build_snapshot, resolve_end, service_targets
 from flowdiag.cluster.second_networks import other_addresses
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
-from flowdiag.model.event import Direction, Peer, TimeSource, Verdict, WorkloadRef
+from flowdiag.model.event import Direction, Peer, PolicyHit, TimeSource, Verdict, WorkloadRef
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
 from flowdiag.model.time import parse_rfc3339
@@ -166,6 +167,92 @@ def test_networks_that_overlap_leave_the_owner_open():
     end = owner(state(*pods), "10.200.0.4", "11:00:00")
 
     assert (end.kind, end.candidates) == (EndpointKind.UNKNOWN, ("data/web", "shop/web"))
+
+
+BLUE_RED = tuple(
+    pod(
+        name,
+        f"10.1.{number}.{host}",
+        namespace=space,
+        meta={
+            "annotations": {
+                "k8s.v1.cni.cncf.io/network-status": json.dumps(
+                    [{"name": "ovn-kubernetes", "ips": [f"10.200.0.{host}"], "default": True}]
+                ),
+                "k8s.ovn.org/pod-networks": json.dumps(
+                    {
+                        "default": {"role": "infrastructure-locked"},
+                        f"{space}/{network}": {"role": "primary"},
+                    }
+                ),
+            }
+        },
+    )
+    for number, (space, network) in enumerate((("blue", "own"), ("red", "shared"), ("pink", "shared")))
+    for name, host in (("web", 5), ("job", 4))
+    if (space, name) != ("pink", "web")
+    if (space, name) != ("red", "job")
+)
+"""web has 10.200.0.5 in blue and in red, job 10.200.0.4 in blue and in pink; red and pink share a network."""
+
+
+@pytest.mark.parametrize(
+    ("space", "direction", "src", "dst"),
+    [
+        ("blue", Direction.INGRESS, "blue/job", "blue/web"),
+        ("blue", Direction.EGRESS, "blue/job", "blue/web"),
+        ("red", Direction.INGRESS, "pink/job", "red/web"),
+        ("pink", Direction.EGRESS, "pink/job", "red/web"),
+        ("red", Direction.EGRESS, None, None),
+        ("blue", None, None, None),
+        (None, Direction.INGRESS, None, None),
+    ],
+)
+def test_pods_of_networks_that_overlap_are_told_apart_by_the_policies_namespace(space, direction, src, dst):
+    """The policed pod is of that namespace, and no other network's packet comes to it."""
+    hits = () if space is None else (PolicyHit(kind="NetworkPolicy", namespace=space),)
+    asked = structs.replace(
+        flow(Peer(ip="10.200.0.4"), Peer(ip="10.200.0.5"), direction=direction), policies=hits
+    )
+    (found,) = Resolver(state(*BLUE_RED)).resolve(asked)
+
+    assert [end.pod and f"{end.pod.namespace}/{end.pod.name}" for end in (found.src, found.dst)] == [src, dst]
+    assert {len(end.candidates) for end in (found.src, found.dst)} == ({0} if src else {2})
+
+
+@pytest.mark.parametrize("networks", ["{", "[]", '{"default":{"role":"primary"}}', "{}"])
+def test_without_a_readable_network_the_namespace_tells(networks):
+    """A namespace has one primary network; which others are of it then nobody knows."""
+    pods = [json.loads(json.dumps(one)) for one in BLUE_RED]
+    for one in pods:
+        one["metadata"]["annotations"]["k8s.ovn.org/pod-networks"] = networks
+    known = Resolver(state(*pods))
+    for space, src in (("blue", "blue/job"), ("red", None)):
+        asked = flow(Peer(ip="10.200.0.4"), Peer(ip="10.200.0.5"), direction=Direction.INGRESS)
+        (found,) = known.resolve(structs.replace(asked, policies=(PolicyHit(namespace=space),)))
+
+        assert found.dst.namespace == space
+        assert (found.src.pod and f"{found.src.pod.namespace}/{found.src.pod.name}") == src
+
+
+def test_a_network_without_a_name_may_be_any_but_the_clusters():
+    """Where the annotation of one pod is missing, it is no less of a network of its own."""
+    pods = [json.loads(json.dumps(one)) for one in BLUE_RED if one["metadata"]["namespace"] != "blue"]
+    (other,) = (one for one in pods if one["metadata"]["namespace"] == "pink")
+    del other["metadata"]["annotations"]["k8s.ovn.org/pod-networks"]
+    plain = pod("api", "10.200.0.4", namespace="core")
+    (found,) = Resolver(state(*pods, plain)).resolve(flow(Peer(ip="10.200.0.4"), Peer(ip="10.200.0.5")))
+
+    assert (found.src.namespace, found.src.name) == ("pink", "job")
+
+
+def test_a_pod_of_the_clusters_network_is_not_in_one_of_their_own():
+    """Who calls a pod at its address in the cluster's network is in that, too."""
+    plain = pod("api", "10.200.0.4", namespace="core")
+    asked = flow(Peer(ip="10.200.0.4"), Peer(ip="10.1.9.9"))
+    (found,) = Resolver(state(*BLUE_RED[:2], plain, pod("db", "10.1.9.9"))).resolve(asked)
+
+    assert (found.src.namespace, found.src.name) == ("core", "api")
 
 
 def test_a_pod_being_deleted_keeps_its_address_until_another_has_it():
