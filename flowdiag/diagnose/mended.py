@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.wording import a_list, end_text, policy_text
-from flowdiag.model.event import Direction
+from flowdiag.model.event import Direction, Verdict
 from flowdiag.model.finding import Mended
 from flowdiag.model.policy import ConnectionDecision, EndDecision, PolicyRef
 from flowdiag.model.time import moment_text
@@ -23,7 +23,8 @@ def mended_since(case: Case, now: ConnectionDecision) -> Mended | None:
         case: the refused flow, held against the policies of its time.
         now: what the policies and labels of the end say of the same connection.
     """
-    if case.decision is None or now.allowed is False:
+    if case.decision is None or now.allowed is False or case.flow.distinct.verdict is Verdict.LOGGED:
+        # What was only logged is not known to have been refused.
         return None
     if case.decision.allowed is True and now.allowed is True:
         # Record and replay disagree: it is not known what refused it, and today's policies would not refuse it again.

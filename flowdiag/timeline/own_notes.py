@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
+from flowdiag.model.event import Verdict
 from flowdiag.model.finding import Finding
 from flowdiag.model.otherwise import otherwise_text
 from flowdiag.model.policy import PolicyRef
@@ -113,6 +114,9 @@ def _attempts(draft: ProblemDraft) -> tuple[str, ...]:
 
 def refused_otherwise(draft: ProblemDraft) -> tuple[RefusedOtherwise, ...]:
     """What else refused the same connections, which the problem does not speak of: before it, or other pods' packets."""
+    if draft.connections[0].refusals[0].flow.distinct.verdict is Verdict.LOGGED:
+        # Nobody knows that any of it was refused.
+        return ()
     own = _who(draft.connections[0].finding)
     found: dict[tuple[object, ...], list[Refusal]] = defaultdict(list)
     for connection in draft.connections:

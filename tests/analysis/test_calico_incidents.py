@@ -233,6 +233,15 @@ def _calico(name, rules, created=None, **spec):
     }
 
 
+def _netpol(name, created, **spec):
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": "shop", "generation": 1, "creationTimestamp": created},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], **spec},
+    }
+
+
 def _line(clock, prefix="calico-packet: ", entered="eth0"):
     left = interface_name("shop", "api-1")
     return (
@@ -258,6 +267,25 @@ def test_allow_rule_before_the_log_rule_never_wrote_the_line(tmp_path):
 
     (problem,) = report.problems
     assert (problem.code, report.totals.denied, report.totals.allowed) == ("FD807", 0, 0)
+
+
+def test_what_was_only_logged_is_neither_mended_nor_refused_otherwise(tmp_path):
+    """Whether any of it was refused is not known: no later policy mended it, and nothing else refused a part of it.
+
+    Seconds after a change it is open which end's policy wrote the line, and later it is not.
+    """
+    deny = _netpol("default-deny", "2026-05-12T09:59:58Z")
+    allow = _netpol("allow-all", "2026-05-12T10:10:00Z", ingress=[{}])
+    lines = (
+        _line(clock, entered=interface_name("shop", "web-1")).replace("198.51.100.7", "10.0.1.8")
+        for clock in ("10:00:00", "10:05:00", "10:05:20")
+    )
+    report = _report(tmp_path, "".join(lines), _pod("web-1", "10.0.1.8", {"app": "web"}), deny, allow)
+
+    (problem,) = report.problems
+    assert (problem.code, problem.count, report.totals.denied) == ("FD807", 3, 0)
+    assert problem.advice.startswith("Add the policies of that time")
+    assert (problem.otherwise, [note for note in problem.notes if "refused" in note]) == ((), [])
 
 
 def test_prefix_that_names_another_policy_is_not_this_one(tmp_path):
