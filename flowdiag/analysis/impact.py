@@ -13,6 +13,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from flowdiag.analysis.logged import logged_verdict
 from flowdiag.analysis.sides import Side, changed_policies, untouched
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import PASSED, Verdict
@@ -57,7 +58,8 @@ def impact(flows: Iterable[Flow], old: Side, new: Side, concerned: Callable[[Flo
 
     A connection is newly denied where it passed before (by the old policies, or by its record where they
     cannot tell) and the new policies refuse it; newly allowed where the record and the old policies
-    refused it and the new ones admit it.  Counts and times are those of the records that change, replies
+    refused it and the new ones admit it.  Of a record that only says that a rule logged it, the old policies tell what
+    became of it, where they have that rule.  Counts and times are those of the records that change, replies
     aside where requests were recorded too.
 
     Args:
@@ -102,19 +104,30 @@ def _judge(flow: Flow, old: Side, new: Side | None, changed: frozenset[PolicyRef
     was = old.decide(flow)
     now = was if new is None else new.decide(flow)
     record = flow.distinct.verdict
-    passed = record in PASSED
+    told = _told(flow, was, old)
     before, after = (None if each is None else each.allowed for each in (was, now))
     if before is None and after is False:
         # The old policies cannot tell, but the record can.
-        before = True if passed else False if record is Verdict.DENIED else None
+        before = told
+    if record is Verdict.LOGGED:
+        before = told
     if now is None or before is None or after is None:
         same = was is not None and (new is None or (was == now and untouched(flow, was, old, new, changed)))
         return _Member(flow, _Fate.UNCHANGED if same else _Fate.UNKNOWN, None)
     if before and not after:
         return _Member(flow, _Fate.DENIED, _refusing(now))
-    if after and not before and not passed:
+    if after and not before and told is not True:
         return _Member(flow, _Fate.ALLOWED, _opening(was, now))
     return _Member(flow, _Fate.UNCHANGED, None)
+
+
+def _told(flow: Flow, was: ConnectionDecision | None, old: Side) -> bool | None:
+    """Whether a record says that it passed: of itself, or by the old policies' rule that logged it."""
+    record = flow.distinct.verdict
+    if record is Verdict.LOGGED:
+        asked = was is not None and not (was.egress is None and was.ingress is None)
+        return logged_verdict(flow, old.policies) if asked else None
+    return True if record in PASSED else False if record is Verdict.DENIED else None
 
 
 def _refusing(now: ConnectionDecision) -> EndDecision | None:

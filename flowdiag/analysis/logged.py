@@ -20,9 +20,9 @@ from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, DecidedBy, EndDecision
 from flowdiag.model.reasons import logged_meaning
-from flowdiag.policy import log_rules
+from flowdiag.policy import PolicySet, log_rules
 
-__all__ = ["INFERRED", "Judged", "Replayed", "judge_logged"]
+__all__ = ["INFERRED", "Judged", "Replayed", "judge_logged", "logged_verdict"]
 
 INFERRED = "inferred-from-policies"
 """The normalised reason of a refusal that was inferred, and is in no record."""
@@ -114,10 +114,10 @@ def _sort_in(judged: Judged, part: Flow, answer: _Answer) -> None:
 
 def _answered(flow: Flow, state: State, moment: int | None, before: int | None) -> _Answer:
     """Give the verdict of the policies that held, and of those before them where the dataplane may still have followed these."""
-    now = _one(flow, state, moment)
+    now = _one(flow, state.policies, moment)
     if before is None:
         return now
-    then = _one(flow, state, before)
+    then = _one(flow, state.policies, before)
     if now.basis == _NO_RULE:
         return then
     if then.basis == _NO_RULE or then.allowed is now.allowed:
@@ -125,10 +125,17 @@ def _answered(flow: Flow, state: State, moment: int | None, before: int | None) 
     return _Answer(None, now.side, _LAG, now.decision, moment)
 
 
-def _one(flow: Flow, state: State, at: int | None) -> _Answer:
+def logged_verdict(flow: Flow, policies: PolicySet) -> bool | None:
+    """Whether a flow that a rule of these policies logged passes them; ``None`` where they do not tell."""
+    if logged_meaning(flow.distinct.reason) is not None:
+        return None
+    return _one(flow, policies, None).allowed
+
+
+def _one(flow: Flow, policies: PolicySet, at: int | None) -> _Answer:
     shape = flow.distinct
     protocol = shape.protocol or ""
-    decision = state.policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
+    decision = policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, icmp=shape.icmp, at=at)
     sides = (flow.direction,) if flow.direction is not None else (Direction.EGRESS, Direction.INGRESS)
     doubts: list[str] = []
     for side in sides:
@@ -138,9 +145,7 @@ def _one(flow: Flow, state: State, at: int | None) -> _Answer:
         if not (end.isolated_by or end.decided_by):
             doubts.extend(end.unknown)
             continue
-        rules = log_rules(
-            state.policies, side, flow.src, flow.dst, protocol, shape.port, icmp=shape.icmp, at=at
-        )
+        rules = log_rules(policies, side, flow.src, flow.dst, protocol, shape.port, icmp=shape.icmp, at=at)
         written = _named(rules, shape.policies)
         if written:
             return _behind(side, end, decision, written[0], at)

@@ -133,7 +133,8 @@ def whatif(
         resolver = Resolver(old, read.tally.dns, index=sides[0].index)
         observed = sort_flows(read.tally.view(), resolver, selection or Selection(), all_allowed=True)
         concerned = concerns(touched, sides[0], host_pods)
-        effect = impact(chain(observed.refused, observed.allowed), sides[0], sides[1], concerned)
+        seen = chain(observed.refused, observed.allowed, observed.logged)
+        effect = impact(seen, sides[0], sides[1], concerned)
         flows, isolating = effect.flows, effect.isolating
     return Whatif(
         result=WhatifResult(

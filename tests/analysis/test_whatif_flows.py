@@ -168,3 +168,33 @@ def test_evidence_without_records_is_an_error():
     """A manifest among the paths is most likely a second file for --apply."""
     with pytest.raises(InputError, match="no records"):
         whatif(Revision(delete=("ns/frontend",)), state=STATE, paths=[str(DENY / "cluster")])
+
+
+LOGGED = INCIDENTS / "calico-log-lines"
+
+
+def test_what_a_log_rule_noted_fares_as_the_rules_behind_it_say():
+    """The record has no verdict; the old policies hold the rule that wrote it, and those behind it, which refuse."""
+    state = StateOptions(paths=(str(LOGGED / "cluster"),))
+    revision = Revision(delete=("NetworkPolicy/payments/watch-api",))
+    flows = whatif(revision, state=state, paths=[str(LOGGED / "kernel")]).result.flows
+
+    assert flows.newly_denied == ()
+    assert {(one.dst, one.port) for one in flows.newly_allowed} == {("payments/pay-api", 8080)}
+    assert sum(one.count for one in flows.newly_allowed) == 320
+    assert flows.unchanged > 0
+
+
+def test_what_was_logged_by_no_rule_of_the_old_policies_is_unknown(tmp_path):
+    """Those policies are not the ones that were in force, and whether it passed is not known."""
+    names = ("pods", "namespaces", "services", "nodes", "networkpolicies")
+    state = StateOptions(paths=tuple(str(LOGGED / "cluster" / f"{name}.json") for name in names))
+    closed = tmp_path / "closed.yaml"
+    closed.write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: payments}\n"
+        "spec: {podSelector: {matchLabels: {app: ledger}}, policyTypes: [Ingress]}\n"
+    )
+    found = whatif(Revision(apply=(str(closed),)), state=state, paths=[str(LOGGED / "kernel")]).result.flows
+
+    assert (found.newly_denied, found.newly_allowed) == ((), ())
+    assert found.unknown > 0
