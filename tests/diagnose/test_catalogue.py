@@ -15,6 +15,7 @@ from flowdiag.diagnose.rule import SECTIONS
 
 CASES = load_cases()
 RULES = {rule.code: rule for rule in rules()}
+FIELDS = {"confidence", "direction", "cause_key", "severity"}
 
 
 def fired(code, case):
@@ -41,30 +42,90 @@ def test_case(code, name, spec):
     expect = spec.get("expect", {})
 
     assert spec.get("why"), "a case says why it is there"
+    if "leads" in expect:
+        assert expect["leads"] == (findings[0].code if findings else None), _told(findings)
     if name.startswith("fires_"):
-        assert made, [(one.code, one.summary) for one in findings]
-        leading = findings[0]
-        assert expect.get("leads", leading.code) == leading.code, [(f.code, f.summary) for f in findings]
-        finding = made[0]
-        for field in ("confidence", "direction", "cause_key", "severity"):
-            if field in expect:
-                assert expect[field] == str(getattr(finding, field)), (finding.limits, case.end)
-        for text in expect.get("says", []):
-            assert text in _text(finding)
-        if "isolating" in expect:
-            assert expect["isolating"] == [f"{ref.namespace}/{ref.name}" for ref in finding.isolating]
-        if "nearest" in expect:
-            rule = finding.nearest[0]
-            assert expect["nearest"] == f"{rule.policy.namespace}/{rule.policy.name} {rule.rule}"
+        assert made, _told(findings)
     else:
         assert name.startswith(("silent_", "unknown_")), "cases are fires_, silent_ or unknown_"
-        assert not made, [one.summary for one in made]
-        if "leads" in expect:
-            assert expect["leads"] == (findings[0].code if findings else None)
-        if "confidence" in expect:
-            assert expect["confidence"] == str(findings[0].confidence)
-        for text in expect.get("says", []):
-            assert text in _text(findings[0])
+        assert not made, _told(made)
+    if expect.keys() - {"leads"}:
+        _is_as_expected(expect, (made or findings)[0])
+
+
+def _told(findings):
+    return [(one.code, one.summary) for one in findings]
+
+
+def _is_as_expected(expect, finding):
+    for field in FIELDS & expect.keys():
+        assert expect[field] == str(getattr(finding, field)), (finding.limits, finding.cause_key)
+    for text in expect.get("says", []):
+        assert text in _text(finding)
+    for text in expect.get("unsaid", []):
+        assert text not in _text(finding)
+    if "isolating" in expect:
+        assert expect["isolating"] == [f"{ref.namespace}/{ref.name}" for ref in finding.isolating]
+    if "nearest" in expect:
+        rule = finding.nearest[0]
+        assert expect["nearest"] == f"{rule.policy.namespace}/{rule.policy.name} {rule.rule}"
+
+
+@pytest.mark.parametrize(
+    ("part", "known"),
+    [
+        ("expect", {"leads", "says", "unsaid", "isolating", "nearest"} | FIELDS),
+        (
+            "flow",
+            {
+                "from",
+                "to",
+                "src",
+                "dst",
+                "port",
+                "icmp",
+                "direction",
+                "node",
+                "at",
+                "last",
+                "count",
+                "interval_s",
+            }
+            | {
+                "verdict",
+                "verdict_raw",
+                "cause",
+                "reason",
+                "reason_raw",
+                "code",
+                "policies",
+                "l7",
+                "turned",
+                "flags",
+            }
+            | {"source_ports", "dns_names", "parser", "time_source"},
+        ),
+        (
+            "state",
+            {
+                "namespaces",
+                "nodes",
+                "pods",
+                "services",
+                "policies",
+                "objects",
+                "kinds",
+                "taken",
+                "relabelled",
+            },
+        ),
+    ],
+)
+def test_no_case_says_what_nobody_reads(part, known):
+    """A word that is written otherwise would be a case that holds nothing."""
+    assert {
+        (code, name, key) for code, name, spec in CASES for key in spec.get(part, {}).keys() - known
+    } == set()
 
 
 def test_every_rule_has_a_case_of_each_kind():
