@@ -1,6 +1,6 @@
-"""Taking Kubernetes Events out of lists of cluster objects: they are records, and are read as such.
+"""Taking Kubernetes Events and Antrea's Traceflows out of lists of cluster objects: they are records, and are read as such.
 
-``kubectl get events -A -o yaml`` and support bundles give such lists.  The Events are written to the spool, one per
+``kubectl get events -A -o yaml`` and support bundles give such lists.  They are written to the spool, one per
 line, so that a line's number is the Event's number in its list.
 """
 
@@ -20,20 +20,20 @@ from flowdiag.ingest.streams import mapped
 __all__ = ["events_apart"]
 
 _COPY = 1 << 20
-_MARKS = (b"involvedObject", b"regarding", b"EventList")
-"""One of them stands in every Event, or in the list around it."""
+_MARKS = (b"involvedObject", b"regarding", b"EventList", b"Traceflow")
+"""One of them stands in every such record, or in the list around it."""
 
 
 def events_apart(
     found: Detection, spool: Callable[[], Path], ask: Callable[[Source], Detection], listed: ListedEvents
 ) -> list[Detection]:
-    """Give an input of objects as its Events, where it holds nothing else, or as both; any other as it is.
+    """Give an input of objects as its records, where it holds nothing else, or as both; any other as it is.
 
     Args:
         found: an input.
         spool: a folder that lives as long as the run, made when it is asked for.
         ask: says what a part is.
-        listed: reads the Events.
+        listed: reads the records.
     """
     source = found.source
     if found.kind is not InputKind.STATE or source.remote:
@@ -44,27 +44,29 @@ def events_apart(
         return [found]
     except corruptions():
         return [found]  # reading it will say so
-    lines, alone = listed(data) if data else ([], False)
-    if not lines:
-        return [found]
-    folder = spool()
-    path = folder / f"events-{len(list(folder.iterdir()))}"
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-    events = ask(
-        replace(
-            source,
-            name=source.name if alone else source.name + "!events",
-            path=str(path),
-            size=path.stat().st_size,
-            kind=Kind.PLAIN,
-            spooled=True,
-            whole=source.whole or source.path,
-            stored=source.size if alone else None,
+    lines, alone = listed(data) if data else ({}, False)
+    parts = []
+    for called, of_kind in lines.items():
+        folder = spool()
+        path = folder / f"{called}-{len(list(folder.iterdir()))}"
+        path.write_bytes(b"".join(line + b"\n" for line in of_kind))
+        whole = alone and len(lines) == 1
+        part = ask(
+            replace(
+                source,
+                name=source.name if whole else f"{source.name}!{called}",
+                path=str(path),
+                size=path.stat().st_size,
+                kind=Kind.PLAIN,
+                spooled=True,
+                whole=source.whole or source.path,
+                stored=source.size if whole else None,
+            )
         )
-    )
-    if events.kind is not InputKind.EVIDENCE:
-        return [found]
-    return [events] if alone else [found, events]
+        if part.kind is not InputKind.EVIDENCE:
+            return [found]
+        parts.append(part)
+    return parts if alone and parts else [found, *parts]
 
 
 def _of_events(source: Source) -> bytes:

@@ -13,8 +13,9 @@ StateSniff = Callable[[bytes], float]
 """How surely a head is cluster objects, 0 to 1; given by the room above that knows manifests."""
 
 
-ListedEvents = Callable[[bytes], tuple[list[bytes], bool]]
-"""The Events of an input of cluster objects, a line each, and whether it holds nothing else; given by the same room."""
+ListedEvents = Callable[[bytes], tuple[dict[str, list[bytes]], bool]]
+"""The records among an input of cluster objects by what they are called, a line each, and whether it holds nothing else;
+given by the same room."""
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):

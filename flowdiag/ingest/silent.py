@@ -45,7 +45,7 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
     ),
     (
         f"the log of Antrea's agent or controller, {_RULES}",
-        "/var/log/antrea/networkpolicy/np.log of the nodes, for rules and namespaces that log",
+        "/var/log/antrea/networkpolicy/np.log of the nodes, for rules and namespaces that log; else a Traceflow (kubectl get traceflow -o yaml)",
         # 'I0105 10:00:00.550851       1 agent.go:104] "Starting Antrea agent" version="v2.2.0"'   Antrea v2.2
         # "I1027 11:53:23.899290    7564 agent.go:63] Starting Antrea agent (version v0.10.1)"      Antrea v0.10
         re.compile(rb'\] "?Starting Antrea (?:[Aa]gent|[Cc]ontroller)\b'),

@@ -127,6 +127,65 @@ def test_events_among_objects_are_read_beside_them(tmp_path, written):
     assert report.evidence.snapshot.source is not None
 
 
+TRACED = {
+    "apiVersion": "crd.antrea.io/v1beta1",
+    "kind": "Traceflow",
+    "metadata": {"name": "why", "creationTimestamp": "2026-01-05T10:00:00Z"},
+    "spec": {
+        "source": {"namespace": "shop", "pod": "web-1"},
+        "destination": {"namespace": "shop", "service": "db"},
+        "packet": {"ipHeader": {"protocol": 6}, "transportHeader": {"tcp": {"dstPort": 80}}},
+    },
+    "status": {
+        "phase": "Succeeded",
+        "results": [
+            {
+                "node": "worker-1",
+                "timestamp": 1767607200,
+                "observations": [
+                    {"action": "Forwarded", "component": "SpoofGuard"},
+                    {
+                        "action": "Dropped",
+                        "component": "NetworkPolicy",
+                        "componentInfo": "EgressDefaultRule",
+                    },
+                ],
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("written", [lambda value: json.dumps(value, indent=4), yaml.safe_dump])
+def test_a_packet_that_antrea_traced_is_a_record(tmp_path, written):
+    """As one object and in lists, beside Events; one that is only asked for is an object."""
+    (tmp_path / "one.yaml").write_text(written(TRACED))
+    (tmp_path / "typed.yaml").write_text(
+        written(
+            {
+                "apiVersion": "crd.antrea.io/v1beta1",
+                "kind": "TraceflowList",
+                "items": [untyped(TRACED)],
+            }
+        )
+    )
+    (tmp_path / "with.yaml").write_text(written(listed(TRACED, PROBE)))
+    (tmp_path / "asked.yaml").write_text(written({**TRACED, "status": None}))
+
+    report = analyze([str(tmp_path)])
+
+    assert sorted((one.path.rpartition("/")[2], one.parser, one.records) for one in report.inputs) == [
+        ("asked.yaml", None, 0),
+        ("one.yaml", "antrea-traceflow", 1),
+        ("typed.yaml", "antrea-traceflow", 1),
+        ("with.yaml!events", "kubernetes-events", 1),
+        ("with.yaml!traceflows", "antrea-traceflow", 1),
+    ]
+    (problem,) = report.problems
+    assert (problem.code, problem.destination.name, problem.count) == ("FD101", "db", 3)
+    assert any("one packet that somebody sent" in note for note in problem.notes)
+
+
 def test_a_format_that_is_forced_is_not_forced_on_events(tmp_path):
     """Nor do they then pass for the cluster's state."""
     (tmp_path / "events.json").write_text(FORMS["json"])
@@ -210,4 +269,4 @@ def test_a_list_that_is_being_written_anew_is_no_error(tmp_path):
         raise AssertionError(given)
 
     assert laid_apart(found, never, never) == [found]
-    assert events_apart(found, never, never, lambda _: ([], False)) == [found]
+    assert events_apart(found, never, never, lambda _: ({}, False)) == [found]

@@ -15,6 +15,8 @@ __all__ = ["Deduplicated"]
 _FOLDING = {
     "antrea-np-log": "The log folds repeats within a second into a line at its end: counts are lower bounds, and the first "
     "packet may lie up to a second before (FD805).",
+    "antrea-traceflow": "A Traceflow is one packet that somebody sent, or picked, to see what becomes of it: it does not tell how "
+    "often that happens (FD805).",
     "kubernetes-events": "Events leave out what repeats within minutes, and end after an hour: counts are lower bounds "
     "(FD805).",
 }
@@ -24,7 +26,8 @@ class Deduplicated(Rule):
     """The log drops repeats, so counts are too small.
 
     Signature:
-        The format folds repeats (Antrea's np.log within one second, Events within minutes), or a rate limit is known
+        The format folds repeats (Antrea's np.log within one second, Events within minutes, a Traceflow is
+        one packet), or a rate limit is known
         to have been active while the refusals happened.
 
     Advice:

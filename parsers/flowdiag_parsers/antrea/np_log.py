@@ -48,7 +48,7 @@ from flowdiag.parserkit import (
     zoned_second,
 )
 
-__all__ = ["AntreaNpLog"]
+__all__ = ["POLICIES", "AntreaNpLog"]
 
 # "2023/07/04 12:33:26.221413 IngressDefaultRule K8sNetworkPolicy <nil> Ingress Drop <nil> default/nettool 10.10.1.13 <nil> ..."   v1.13 to v2.7
 _HEADER = re.compile(
@@ -93,7 +93,7 @@ _VERDICTS = {
     "Reject": Verdict.DENIED,
     "Redirect": Verdict.REDIRECTED,
 }
-_GROUPS = {
+POLICIES = {
     "K8sNetworkPolicy": ("NetworkPolicy", "networking.k8s.io"),
     "AntreaNetworkPolicy": ("NetworkPolicy", "crd.antrea.io"),
     "AntreaClusterNetworkPolicy": ("ClusterNetworkPolicy", "crd.antrea.io"),
@@ -247,14 +247,14 @@ def _applied_to(between: list[str], *, ports: bool) -> tuple[str | None, str | N
 def _hit(ref: str, words: list[str], place: int, verdict: Verdict) -> PolicyHit | None:
     """The policy of the line; a bare ``K8sNetworkPolicy`` is the default deny of a pod that policies isolate."""
     kind, _, name = ref.partition(":")
-    if kind not in _GROUPS or not name:
+    if kind not in POLICIES or not name:
         return None
     namespace, slash, bare = name.rpartition("/")
     rule = words[0] if place >= 1 and words[0] != _NIL and words[0] not in _DIRECTIONS else None
     effect = {Verdict.ALLOWED: "allow", Verdict.DENIED: "deny"}.get(verdict)
     return PolicyHit(
-        kind=_GROUPS[kind][0],
-        group=_GROUPS[kind][1],
+        kind=POLICIES[kind][0],
+        group=POLICIES[kind][1],
         namespace=namespace or None,
         name=bare if slash else name,
         # A NetworkPolicy has no rule that denies: its pod is isolated, and nothing matched.
