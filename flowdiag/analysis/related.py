@@ -136,11 +136,15 @@ class RelatedFlows:
         near: Mask = (self._group_of[srcs] != _NONE) | (self._group_of[dsts] != _NONE)
         return near
 
+    def is_other_call(self, srcs: Ints, dsts: Ints, ports: Ints) -> Mask:
+        """Whether flows that `is_asked_for` leaves out are of a client whose lookups were refused."""
+        other: Mask = self._asks[srcs] & ~self.is_asked_for(srcs, dsts, ports)
+        return other
+
     def is_asked_for(self, srcs: Ints, dsts: Ints, ports: Ints) -> Mask:
-        """Whether flows can matter beside a refused one."""
+        """Whether flows can matter to what is said of a refused one."""
         from_group, to_group = self._group_of[srcs], self._group_of[dsts]
-        near = self.is_near(srcs, dsts, ports)
-        asked = near & (~self._placed[srcs] | ~self._placed[dsts] | self._asks[srcs])
+        asked = self.is_near(srcs, dsts, ports) & (~self._placed[srcs] | ~self._placed[dsts])
         both = ~asked & (from_group != _NONE) & (to_group != _NONE)
         single = np.flatnonzero(both & (from_group != _SEVERAL) & (to_group != _SEVERAL))
         asked[single] = self._is_call(from_group[single] * self._number + to_group[single], ports[single])

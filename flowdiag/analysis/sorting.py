@@ -41,6 +41,8 @@ class Sorted(Struct, kw_only=True):
     not_policy: list[Flow]
     allowed: list[Flow]
     """Only those that can matter beside a refused one, or that were asked for."""
+    calls: list[Flow]
+    """Other allowed flows of clients whose DNS lookups were refused."""
     allowed_buckets: list[Bucket]
     """Counts of every allowed flow."""
     logged: list[Flow]
@@ -77,6 +79,7 @@ def sort_flows(
     names = view.names()
     beside = RelatedFlows(chain(refused, logged), view.peers, names, resolver)
     allowed: list[Flow] = []
+    calls: list[Flow] = []
     verdicts = [one for one in PASSED if selected_verdict(selection, one)]
     if all_allowed or _by_ends(selection) or selection.to_port is not None:
         peers = view.peers
@@ -99,20 +102,26 @@ def sort_flows(
         def near(wanted: Wanted) -> list[DistinctFlow]:
             return list(_selected(view.flows(verdicts, wanted, protocol=selection.protocol), selection))
 
-        # That such records exist is evidence, too.
-        first = beside.is_near if selection != Selection() else _first(beside)
-        made = near(beside.is_asked_for) or near(first)[:1]
+        made, others = near(beside.is_asked_for), near(beside.is_other_call)
+        if not made:
+            # That such records exist is evidence, too.
+            first = beside.is_near if selection != Selection() else _first(beside)
+            made, others = (others[:1], others[1:]) if others else (near(first)[:1], [])
         allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
+        calls.extend(flow for distinct in others for flow in resolver.resolve(distinct))
         buckets = selected_buckets(view.buckets(verdicts, protocol=selection.protocol), selection)
     called: dict[str, set[str]] = defaultdict(set)
     for number, own in names.items():
         if (ip := view.peers[number].ip) is not None:
             called[ip].update(own)
-    refused, not_policy, allowed, logged = _with_names(called, refused, not_policy, allowed, logged)
+    refused, not_policy, allowed, calls, logged = _with_names(
+        called, refused, not_policy, allowed, calls, logged
+    )
     return Sorted(
         refused=refused,
         not_policy=not_policy,
         allowed=allowed,
+        calls=calls,
         allowed_buckets=buckets,
         logged=logged,
         denied_read=denied_read,

@@ -216,6 +216,7 @@ def _material(found: Workings, command: str | None) -> Material:
         else (),
         not_policy=[(flow, meaning(flow)) for flow in flows.not_policy],
         allowed=found.allowed,
+        calls=flows.calls,
         allowed_buckets=None if found.evidence.only_denied else allowed_buckets,
         since=since,
         until=until,

@@ -12,7 +12,7 @@ from flowdiag.timeline.drafts import ProblemDraft
 from flowdiag.timeline.ends import EndKey, end_key, end_name
 from flowdiag.timeline.ports import DNS_PORTS
 
-__all__ = ["absent_calls"]
+__all__ = ["Calls", "absent_calls"]
 
 _GRACE_S = 60
 """Open connections and resolver caches outlive the refusal that long; allowed buckets are a minute wide."""
@@ -21,12 +21,39 @@ _MIN_RECORDS = 3
 _MAX_CALLS = 8
 
 
+class Calls:
+    """What was called by which clients, other than DNS.
+
+    Args:
+        passed: flows that passed.
+        refused: flows that were refused.
+    """
+
+    def __init__(self, passed: Iterable[Flow], refused: Iterable[Flow]) -> None:
+        self._passed: dict[EndKey, dict[tuple[EndKey, str, int], list[Flow]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self._refused: dict[tuple[EndKey, EndKey, int], list[Flow]] = defaultdict(list)
+        for flow in passed:
+            port = flow.distinct.port
+            if port is not None and port not in DNS_PORTS:
+                call = (end_key(flow.dst), flow.distinct.protocol or "", port)
+                self._passed[end_key(flow.src)][call].append(flow)
+        for flow in refused:
+            if flow.distinct.port is not None:
+                self._refused[(end_key(flow.src), end_key(flow.dst), flow.distinct.port)].append(flow)
+
+    def of(self, source: EndKey) -> Iterable[tuple[tuple[EndKey, str, int], list[Flow]]]:
+        """What of a source's calls passed: by destination, protocol and port, in order."""
+        return sorted(self._passed.get(source, {}).items())
+
+    def refused(self, source: EndKey, destination: EndKey, port: int) -> Sequence[Flow]:
+        """What of a call was refused."""
+        return self._refused.get((source, destination, port), ())
+
+
 def absent_calls(
-    problem: ProblemDraft,
-    allowed: Iterable[Flow],
-    denied: Iterable[Flow],
-    until: int | None,
-    refused_now: Callable[[Flow], bool | None],
+    problem: ProblemDraft, calls: Calls, until: int | None, refused_now: Callable[[Flow], bool | None]
 ) -> tuple[str, ...]:
     """Sentences about calls of the problem's sources that were seen before it and not during it.
 
@@ -35,8 +62,7 @@ def absent_calls(
 
     Args:
         problem: lookups that were refused.
-        allowed: flows that passed, of the same ends.
-        denied: flows that were refused.
+        calls: what its sources called besides.
         until: the evidence's end, nanoseconds.
         refused_now: whether the policies of that moment refuse such a flow, ``None`` where that is not known.
     """
@@ -48,22 +74,14 @@ def absent_calls(
         source = connection.source
         firsts[source] = min(firsts.get(source, connection.first), connection.first)
         lasts[source] = max(lasts.get(source, connection.last), connection.last)
-    calls: dict[tuple[EndKey, EndKey, str, int], list[Flow]] = defaultdict(list)
-    for flow in allowed:
-        source = end_key(flow.src)
-        port = flow.distinct.port
-        if source in firsts and port is not None and port not in DNS_PORTS:
-            calls[(source, end_key(flow.dst), flow.distinct.protocol or "", port)].append(flow)
-    tried: dict[tuple[EndKey, EndKey, int], list[Flow]] = defaultdict(list)
-    for flow in denied:
-        if flow.distinct.port is not None:
-            tried[(end_key(flow.src), end_key(flow.dst), flow.distinct.port)].append(flow)
     sentences = []
-    for (source, destination, protocol, port), flows in sorted(calls.items()):
+    of_all = ((source, *call, flows) for source in sorted(firsts) for call, flows in calls.of(source))
+    for source, destination, protocol, port, flows in of_all:
         begin, end = firsts[source] + _GRACE_S * NS, lasts[source]
         if end - begin < _GRACE_S * NS:
             continue
-        if _seen(flows, begin, end) or _seen(tried[(source, destination, port)], begin, end):
+        tried = calls.refused(source, destination, port)
+        if _seen(flows, begin, end) or _seen(tried, begin, end):
             continue
         before = [b for f in flows for b in f.buckets if b.start is not None and b.start < begin]
         if sum(bucket.count for bucket in before) < _MIN_RECORDS:
@@ -74,7 +92,7 @@ def absent_calls(
             for b in f.buckets
             if b.start is not None and b.start < begin
         )
-        again = _again(_after(flows, end), _after(tried[(source, destination, port)], end)) if until else ""
+        again = _again(_after(flows, end), _after(tried, end)) if until else ""
         judged = {refused_now(flow) for flow in flows} - {None} if not again else set()
         too = f"; {REFUSED_TOO}" if judged == {True} else ""
         sentences.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -11,7 +12,7 @@ from flowdiag.model.event import Verdict
 from flowdiag.model.problem import Problem, report_order
 from flowdiag.model.time import moment_text, parse_rfc3339
 from flowdiag.model.words import object_text, was
-from flowdiag.timeline.absent import absent_calls
+from flowdiag.timeline.absent import Calls, absent_calls
 from flowdiag.timeline.allowed import AllowedIndex
 from flowdiag.timeline.clocks import clock_doubt
 from flowdiag.timeline.drafts import ProblemDraft
@@ -36,9 +37,14 @@ def connected(material: Material) -> list[tuple[Problem, ProblemDraft]]:
     passed = group(material.passed)
     drafts = [*refusing, *passed]
     allowed, ends = AllowedIndex(material.allowed), EndViews()
+    calls = Calls((), ())
+    if any(draft.finding.code == _DNS for draft in refusing):
+        calls = Calls(
+            chain(material.allowed, material.calls), (refusal.flow for refusal in material.refusals)
+        )
     problems = [
-        *(_drawn_up(draft, material, ends, allowed) for draft in refusing),
-        *(_drawn_up(draft, material, ends, None) for draft in passed),
+        *(_drawn_up(draft, material, ends, calls, allowed) for draft in refusing),
+        *(_drawn_up(draft, material, ends, calls, None) for draft in passed),
     ]
     problems = _joined(_unique_ids(problems), drafts)
     consequences = fold(
@@ -71,7 +77,7 @@ def _mend(material: Material, drafts: Sequence[ProblemDraft]) -> None:
 
 
 def _drawn_up(
-    draft: ProblemDraft, material: Material, ends: EndViews, allowed: AllowedIndex | None
+    draft: ProblemDraft, material: Material, ends: EndViews, calls: Calls, allowed: AllowedIndex | None
 ) -> Problem:
     """One problem by itself.
 
@@ -79,12 +85,12 @@ def _drawn_up(
         draft: what it is drawn up from.
         material: the run's.
         ends: ends as reports show them.
+        calls: what else clients called, where lookups were refused.
         allowed: what passed, to be looked for beside refusals; ``None`` for a problem of what passed itself.
     """
     notes: list[str] = []
     if draft.finding.code == _DNS:
-        refused = (refusal.flow for refusal in material.refusals)
-        notes.extend(absent_calls(draft, material.allowed, refused, material.until, material.refused_now))
+        notes.extend(absent_calls(draft, calls, material.until, material.refused_now))
     begun, last = draft.span
     # What was let through and only noted passes by design.
     was_refused = draft.lead.flow.distinct.verdict is Verdict.DENIED

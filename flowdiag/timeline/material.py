@@ -48,6 +48,8 @@ class Material(Struct, kw_only=True):
     """Denied flows that no policy refused, with one line of meaning."""
     allowed: Sequence[Flow]
     """Allowed flows that matter beside the refused ones (same ends), resolved."""
+    calls: Sequence[Flow] = ()
+    """Other allowed flows of clients whose DNS lookups were refused, resolved."""
     allowed_buckets: Sequence[Bucket] | None
     """Counts of all allowed flows; ``None`` where allowed traffic was not read."""
     since: int | None
