@@ -15,7 +15,7 @@ import numpy as np
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.diagnose.dns import DNS_PORTS
 from flowdiag.diagnose.replies import EPHEMERAL_FROM
-from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
 from flowdiag.tally.grouping import I64, Ints, Mask
@@ -46,6 +46,7 @@ class RelatedFlows:
         peers: all ends that records name.
         names: what records call outside ends, by number.
         resolver: knows the cluster's objects and the answers of DNS.
+        interfaces: as for `Resolver.settled`.
     """
 
     def __init__(
@@ -54,9 +55,15 @@ class RelatedFlows:
         peers: Sequence[Peer],
         names: Mapping[int, Collection[str]],
         resolver: Resolver,
+        *,
+        interfaces: bool,
     ) -> None:
         self._parents: dict[Mark, Mark] = {}
-        called = [_called(peer, names.get(number, ()), resolver) for number, peer in enumerate(peers)]
+        settled = [_settled(peer, resolver, interfaces=interfaces) for peer in peers]
+        called = [
+            _called(peer, end, names.get(number, ()), resolver)
+            for number, (peer, end) in enumerate(zip(peers, settled, strict=True))
+        ]
         for marks in called:
             if marks:
                 self._join(marks)
@@ -90,11 +97,12 @@ class RelatedFlows:
         """Pairs of groups of which one called the other, each packed in one number."""
         self._calls = np.unique(np.array([_packed(pair, port) for pair, port in called_for], np.int64))
         """And the ports that it called, packed with the pair."""
-        self._peers(peers, called, numbers, {numbers[roots[src]] for src in asked}, resolver)
+        self._peers(peers, settled, called, numbers, {numbers[roots[src]] for src in asked}, resolver)
 
     def _peers(
         self,
         peers: Sequence[Peer],
+        settled: Sequence[Endpoint | None],
         called: Sequence[set[Mark]],
         numbers: Mapping[Mark | None, int],
         asking: set[int],
@@ -107,9 +115,11 @@ class RelatedFlows:
         group: list[int] = []
         placed: list[bool] = []
         asks = np.zeros(len(peers), bool)
-        for number, peer in enumerate(peers):
+        for number, (peer, end) in enumerate(zip(peers, settled, strict=True)):
             marks = _named(peer) | called[number]
-            known = resolver.is_outside(peer) or peer.workload is not None
+            known = _is_plain(peer, resolver) or end is not None
+            if end is not None:
+                marks |= _end_marks(end)
             for pod in by_name.get((peer.namespace or "", peer.pod or ""), ()):
                 if pod.workload is not None:
                     known = True
@@ -193,9 +203,19 @@ def _are_in(numbers: I64, among: I64) -> Mask:
     return found
 
 
-def _called(peer: Peer, names: Collection[str], resolver: Resolver) -> set[Mark]:
+def _is_plain(peer: Peer, resolver: Resolver) -> bool:
+    """Whether the record alone tells enough of an end."""
+    return resolver.is_outside(peer) or peer.workload is not None
+
+
+def _settled(peer: Peer, resolver: Resolver, *, interfaces: bool) -> Endpoint | None:
+    """What else is known of an end of which its record tells too little."""
+    return None if _is_plain(peer, resolver) else resolver.settled(peer, interfaces=interfaces)
+
+
+def _called(peer: Peer, end: Endpoint | None, names: Collection[str], resolver: Resolver) -> set[Mark]:
     """An outside end's address and names, where it has names."""
-    if not resolver.is_outside(peer):
+    if not resolver.is_outside(peer) and (end is None or end.kind not in OUTSIDE_KINDS):
         return set()
     known = {*names, *(peer.dns_names or ()), *resolver.names(peer.ip)}
     return {("", peer.ip or ""), *((_NAME, name) for name in known)} if known else set()

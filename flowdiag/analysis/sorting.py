@@ -77,7 +77,9 @@ def sort_flows(
         other = distinct.cause in NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
     names = view.names()
-    beside = RelatedFlows(chain(refused, logged), view.peers, names, resolver)
+    beside = RelatedFlows(
+        chain(refused, logged), view.peers, names, resolver, interfaces=view.names_interfaces
+    )
     allowed: list[Flow] = []
     calls: list[Flow] = []
     verdicts = [one for one in PASSED if selected_verdict(selection, one)]

@@ -23,6 +23,7 @@ from flowdiag.cluster.meta import as_list, as_map, as_text
 from flowdiag.cluster.second_networks import primary_addresses
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
+from flowdiag.model.public import is_plainly_public
 
 __all__ = ["Leases", "Span"]
 
@@ -212,9 +213,11 @@ class Leases:
         )
 
     def _outside(self, address: str) -> Endpoint:
-        parsed = ipaddress.ip_address(address)
-        if in_any(address, self._ranges) is not None:
+        if self._ranges and in_any(address, self._ranges) is not None:
             return Endpoint(kind=EndpointKind.UNKNOWN, ip=address, note="pod address without a known owner")
+        if is_plainly_public(address):
+            return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.ADDRESS)
+        parsed = ipaddress.ip_address(address)
         if not self._knows_pods and parsed.is_private and not parsed.is_link_local and not parsed.is_loopback:
             return Endpoint(
                 kind=EndpointKind.UNKNOWN, ip=address, note="no pods in the state to tell whose it is"

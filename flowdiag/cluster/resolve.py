@@ -34,6 +34,8 @@ _MAX_NAMES = 8
 _Backend = tuple[Endpoint, int]
 """A pod, or the workload of several, and its port."""
 
+_AT_AN_ADDRESS = (EndpointKind.POD, EndpointKind.WORKLOAD, EndpointKind.EXTERNAL, EndpointKind.UNKNOWN)
+
 _BEFORE_TRANSLATION = frozenset({"aws-network-policy-agent"})
 """Parsers of enforcers that compare the Service's own address and port with policies, before they are translated."""
 
@@ -108,6 +110,24 @@ class Resolver:
         """Whether this end is an outside address in every record, whatever else is known."""
         named = peer.pod is not None and peer.namespace is not None
         return peer.entity in WORLD_ENTITIES and peer.ip is not None and not named
+
+    def settled(self, peer: Peer, *, interfaces: bool) -> Endpoint | None:
+        """The end that this one is in every record; ``None`` where that hangs on the record's node, port, interface or time.
+
+        Args:
+            peer: an end as records name it.
+            interfaces: whether some record names the interface that a packet passed.
+        """
+        if self._recorded_ends.hangs_on_node(peer):
+            return None
+        recorded = self._as_recorded(peer, None)
+        if recorded is not None:
+            return recorded.owner
+        if peer.ip is None or interfaces or self.leases.boundaries(peer.ip):
+            return None
+        owner = self.leases.owner(peer.ip, None)
+        # A node's port and a Service's lead elsewhere.
+        return self._completed(owner, peer) if owner.kind in _AT_AN_ADDRESS else None
 
     def names(self, ip: str | None) -> Collection[str]:
         """Names that the evidence resolved to an address."""

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from flowdiag.model.event import Peer
+from flowdiag.model.public import is_plainly_public
 from flowdiag.tally.grouping import U64
 
 __all__ = ["folded_peer", "mix", "mix_columns", "stable_hash"]
@@ -69,6 +70,8 @@ def folded_peer(peer: Peer) -> Peer:
 def _is_global(ip: str | None) -> bool:
     if ip is None:
         return False
+    if is_plainly_public(ip):
+        return True
     try:
         return ip_address(ip).is_global
     except ValueError:  # not an address: a name or an interface stays what it is

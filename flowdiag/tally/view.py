@@ -71,6 +71,12 @@ class FlowView:
             node for shape in shapes if (node := self._table.shapes[shape].shape.node) is not None
         )
 
+    @cached_property
+    def names_interfaces(self) -> bool:
+        """Whether some record names the interface that its packet passed."""
+        shapes = (whole.shape for whole in self._table.shapes)
+        return any(shape.interface_in or shape.interface_out for shape in shapes)
+
     def names(self) -> dict[int, set[str]]:
         """Names that records give ends beside their addresses, by the end's number."""
         found: dict[int, set[str]] = defaultdict(set)

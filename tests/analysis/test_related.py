@@ -14,7 +14,7 @@ from flowdiag.analysis.sorting import sort_flows
 from flowdiag.cluster import Resolver
 from flowdiag.diagnose.replies import EPHEMERAL_FROM
 from flowdiag.model.event import Direction, FlowEvent, Peer, TimeSource, Verdict, WorkloadRef
-from flowdiag.model.objects import Snapshot
+from flowdiag.model.objects import Pod, Snapshot
 from flowdiag.model.time import NS
 from flowdiag.tally import Tally
 from flowdiag.timeline.ends import end_key
@@ -41,7 +41,31 @@ OUTSIDE += [
 UNUSUAL = 5555
 """A port by which a reply's record does not tell that it is one."""
 BARE = [Peer(ip=f"10.0.{number}.0") for number in range(2)]
-ends = st.sampled_from([*PODS, *PODS, *OUTSIDE, *BARE])
+# Text has no workload, which a pod's name tells, and an address alone may be anybody's.
+NAMED = [Peer(ip=f"10.0.9.{n}", namespace="shop", pod=f"w{n // 2}-5d4f8c7b9-x2x4{n}") for n in range(2, 6)]
+BARE += [Peer(ip="203.0.113.7"), Peer(ip="8.8.4.4"), Peer(ip="10.0.9.9")]
+ends = st.sampled_from([*PODS, *PODS, *OUTSIDE, *BARE, *NAMED])
+
+
+def pod(number, name, **more):
+    """A pod of the cluster at an address that records also give without a name."""
+    return Pod(
+        namespace="shop",
+        name=f"w{number}-{name}",
+        ips=(f"10.0.{number}.0",),
+        workload=WorkloadRef("Deployment", f"w{number}"),
+        **more,
+    )
+
+
+CLUSTER = Snapshot(
+    pods=(
+        pod(0, "0", created=900 * NS, deleted=1150 * NS),
+        pod(1, "0", created=900 * NS),
+        replace(pod(0, "9", created=1160 * NS), workload=WorkloadRef("Deployment", "w2")),
+    )
+)
+snapshots = st.sampled_from([Snapshot(), CLUSTER])
 
 
 def event(src, dst, verdict, port, second):
@@ -78,6 +102,8 @@ records = st.lists(
 
 def workload(end):
     """An end at the level that problems are told at."""
+    if not isinstance(end, Peer) and end.pod is not None:
+        return end.namespace, end.pod.workload.name
     return (end.namespace, (end.workload or end.pod.workload).name) if end.workload or end.pod else end.ip
 
 
@@ -89,15 +115,16 @@ spans = st.builds(
 
 
 @settings(max_examples=200, deadline=None)
-@given(found=records, selection=st.just(Selection()) | spans)
-def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_counted(found, selection):
+@given(found=records, selection=st.just(Selection()) | spans, snapshot=snapshots)
+def test_what_shares_its_ends_with_a_refused_flow_is_made_and_everything_is_counted(
+    found, selection, snapshot
+):
     """Against making all of them: none that diagnosis could ask for is missing, and no count differs."""
     tally = Tally()
     for one in found:
         tally.add(one, "plain", "f")
     few, every = (
-        sort_flows(tally.view(), Resolver(Snapshot()), selection, all_allowed=whole)
-        for whole in (False, True)
+        sort_flows(tally.view(), Resolver(snapshot), selection, all_allowed=whole) for whole in (False, True)
     )
 
     assert few.refused == every.refused
@@ -133,6 +160,22 @@ def test_the_connection_that_a_refused_reply_may_belong_to_is_made():
     (made,) = sort_flows(tally.view(), Resolver(Snapshot()), Selection()).allowed
 
     assert (made.src.name, made.dst.name, made.distinct.port) == (client.pod, server.pod, UNUSUAL)
+
+
+def test_what_passed_to_an_earlier_owner_of_an_address_is_made():
+    """The address alone does not tell the workload, which was refused elsewhere."""
+    tally = Tally()
+    for one in (
+        event(PODS[2], PODS[1], Verdict.DENIED, 443, 1100),
+        event(PODS[2], PODS[1], Verdict.ALLOWED, 443, 1000),
+        event(PODS[2], BARE[0], Verdict.ALLOWED, 443, 1001),
+    ):
+        tally.add(one, "plain", "f")
+
+    _, other = sort_flows(tally.view(), Resolver(CLUSTER), Selection()).allowed
+
+    assert other.dst.ip == BARE[0].ip
+    assert workload(other.dst) == workload(PODS[1])
 
 
 parts = st.builds(
