@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from flowdiag.parserkit import (
     Block,
@@ -17,16 +20,20 @@ from flowdiag.parserkit import (
     Direction,
     Event,
     FlowEvent,
+    FlowSink,
     GapEvent,
+    LineForm,
     ParseContext,
     ParseWarning,
     Peer,
     Verdict,
     canonical_ip,
     decode,
+    fold_forms,
     frame,
     from_epoch,
     iter_lines,
+    lines_holding,
     port_number,
     protocol_name,
     seek,
@@ -49,6 +56,21 @@ _SNIFF = re.compile(
     rb"^[2-9] (?:\d{12}|unknown) eni-[0-9a-z]{1,20} (?:[0-9A-Fa-f.:]{2,45}|-) |^(?:[a-z0-9-]{3,40} ){0,30}(?:pkt-)?srcaddr (?:[a-z0-9-]{3,40} ){0,30}[a-z0-9-]{3,40}\s*$",
     re.MULTILINE,
 )
+
+
+# The line above with the groups of `flowdiag.parserkit.line_form.GROUPS`.  How many packets were accepted tells nothing; a
+# port that is 0 is none.
+@cache
+def _form() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(?=(?:[^\s\x80-\xff]{1,45} ){10}([1-9]\d{9}) \d{10} (?:ACCEPT|REJECT) OK\n)()"
+        rb"[2-9] (?:\d{12}|unknown) eni-[0-9a-z]{1,20} ([0-9A-Fa-f.:]{2,45} [0-9A-Fa-f.:]{2,45})() "
+        rb"(?:0|([1-9]\d{0,4}))() (?:0|([1-9]\d{0,4})) (\d{1,3}(?: \d{1,9}(?= \d{1,20} \d{10} \d{10} REJECT))?)"
+        rb"(?: \d{1,20}){1,2} \d{10} \d{10} ([A-Z]{6})()() OK"
+        rb"|([^\n]*))\n"
+    )
+
+
 # {"srcAddr":"10.0.1.28","dstAddr":"203.0.113.7",...,"action":"REJECT"} of Insights
 _SOURCE = re.compile(rb'"src_?[aA]ddr"\s{0,4}:\s{0,4}"')
 _ACTION = re.compile(rb'"action"\s{0,4}:\s{0,4}"(?:ACCEPT|REJECT)"')
@@ -86,6 +108,14 @@ class AwsVpcFlow:
         """Refusals by their word; SKIPDATA are records that AWS itself lost; a header has the source's column."""
         del head
         return (b"REJECT", b"SKIPDATA", *_SOURCES)
+
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but of records in the default order read only the first of each kind."""
+        if _is_usual(block.data, context):
+            fold_forms(self, block, context, sink, LineForm(pattern=_form(), clock=_start, weighs=True))
+            return
+        for event in self.parse(block, replace(context, keep_raw=True)):
+            sink.add(event)
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record, a gap where AWS skipped records."""
@@ -135,6 +165,20 @@ class AwsVpcFlow:
                     # Each refused packet is an attempt; an accepted connection has as many as it likes.
                     count=_packets(said.get("packets", "")) if denied else 1,
                 )
+
+
+def _is_usual(data: bytes, context: ParseContext) -> bool:
+    """Whether the columns are the default ones all along."""
+    if context.memory.get("vpc-columns", _DEFAULT) != _DEFAULT:
+        return False
+    places = lines_holding(data, _SOURCES)
+    lines = data.split(b"\n") if places else []
+    return all(columns_of(decode(lines[place])) in (None, _DEFAULT) for place in places)
+
+
+def _start(text: bytes, enveloped: bool) -> int | None:
+    del enveloped
+    return from_epoch(int(text))
 
 
 def _seconds(text: str | None) -> int | None:
