@@ -122,6 +122,7 @@ def _fresh(entry: Entry, before: Any) -> Entry:
                 value,
                 uid=before.uid,
                 ips=before.ips,
+                own_ips=before.own_ips,
                 node=before.node,
                 host_ips=before.host_ips,
                 phase=before.phase,

@@ -18,12 +18,13 @@ def owned_twice(pods: Iterable[Pod]) -> Iterator[StateProblem]:
     """Yield one problem for each address that several live pods have, at the last of them to be read.
 
     A network gives an address to one pod at a time, so the dump spans a restart or mixes clusters. Pods on
-    the host's network share the node's address by design, and templates have none.
+    the host's network share the node's address by design, as networks that users define may have the same ranges, and
+    templates have none.
     """
     owners: dict[str, list[Pod]] = defaultdict(list)
     for pod in pods:
         if pod.live and not pod.host_network and not pod.template and pod.deleted is None:
-            for ip in dict.fromkeys(pod.ips):
+            for ip in dict.fromkeys(ip for ip in pod.ips if ip not in pod.own_ips):
                 owners[ip].append(pod)
     for ip, claimants in sorted((ip, own) for ip, own in owners.items() if len(own) > 1):
         origin = claimants[-1].origin

@@ -20,7 +20,6 @@ from msgspec import Struct, structs
 from flowdiag.cluster.addresses import INSIDE, Network, canonical_ip, canonical_ips, in_any, parse_network
 from flowdiag.cluster.claims import ALWAYS, Claim, claim_of, gone_end, hinted_end, pods_end, service_end
 from flowdiag.cluster.meta import as_list, as_map, as_text
-from flowdiag.cluster.second_networks import primary_addresses
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.objects import Node, Pod, Service, Snapshot
 from flowdiag.model.public import is_plainly_public
@@ -63,7 +62,7 @@ class Leases:
                     if pod.node is not None:
                         self._nodes.setdefault(ip, pod.node)
                 continue
-            for ip in (*pod.ips, *primary_addresses(pod)):
+            for ip in pod.ips:
                 self._claims[ip].append(claim_of(pod))
             if pod.node is not None:
                 for ip in pod.host_ips:

@@ -13,7 +13,6 @@ import msgspec
 from flowdiag.cluster.claims import pod_end
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.meta import as_map
-from flowdiag.cluster.second_networks import primary_addresses
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
@@ -93,7 +92,7 @@ def _may_be(network: str | None, other: str | None) -> bool:
 
 def _network(pod: Pod, ip: str | None) -> str | None:
     """The name of the network that a pod has an address in; empty where it is not known, ``None`` for the cluster's."""
-    if ip in pod.ips or ip not in list(primary_addresses(pod)):
+    if ip not in pod.own_ips:
         return None
     try:
         networks = as_map(msgspec.json.decode(pod.annotations.get(_NETWORKS, "{}")))

@@ -7,7 +7,7 @@ GKE's of a pod's further networks (GoogleCloudPlatform/gke-networking-api ``apis
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -25,28 +25,30 @@ _OF_GKE = "networking.gke.io/pod-ips"
 _STATUS = ("k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status")
 
 
-def primary_addresses(pod: Pod) -> Iterator[str]:
-    """Those of the pod's default network, where that is not the one of its status: policies hold for them."""
-    return _addresses(pod, default=True)
+def primary_addresses(annotations: Mapping[str, str], ips: Sequence[str]) -> tuple[str, ...]:
+    """Those of a pod's default network, where that is not the one of its status, whose addresses `ips` are."""
+    return tuple(_addresses(annotations, ips, default=True))
 
 
 def other_addresses(pod: Pod) -> Iterator[str]:
     """Those of further networks: to policies they are outside."""
-    yield from _addresses(pod, default=False)
-    of_gke = [as_map(one).get("ip") for one in _listed(pod, (_OF_GKE,))]
+    if pod.template:
+        return
+    yield from _addresses(pod.annotations, pod.ips, default=False)
+    of_gke = [as_map(one).get("ip") for one in _listed(pod.annotations, (_OF_GKE,))]
     yield from (ip for ip in canonical_ips(of_gke) if ip not in pod.ips)
 
 
-def _addresses(pod: Pod, *, default: bool) -> Iterator[str]:
-    for one in _listed(pod, _STATUS):
+def _addresses(annotations: Mapping[str, str], ips: Sequence[str], *, default: bool) -> Iterator[str]:
+    for one in _listed(annotations, _STATUS):
         if (as_map(one).get("default") is True) is default:
-            yield from (ip for ip in canonical_ips(as_list(as_map(one).get("ips"))) if ip not in pod.ips)
+            yield from (ip for ip in canonical_ips(as_list(as_map(one).get("ips"))) if ip not in ips)
 
 
-def _listed(pod: Pod, keys: tuple[str, ...]) -> list[object]:
+def _listed(annotations: Mapping[str, str], keys: tuple[str, ...]) -> list[object]:
     """What the first of these annotations lists."""
-    text = next((pod.annotations[key] for key in keys if key in pod.annotations), None)
-    if text is None or pod.template:
+    text = next((annotations[key] for key in keys if key in annotations), None)
+    if text is None:
         return []
     try:
         return as_list(msgspec.json.decode(text))

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowdiag.cluster.addresses import canonical_ips
 from flowdiag.cluster.meta import Meta, as_bool, as_int, as_list, as_map, as_text, as_time, string_map
+from flowdiag.cluster.second_networks import primary_addresses
 from flowdiag.cluster.wanted import SETTINGS
 from flowdiag.model.event import WorkloadRef
 from flowdiag.model.objects import ContainerPort, Origin, Pod, Probe, WorkloadObject
@@ -33,13 +34,16 @@ def read_pod(body: dict[str, Any], meta: Meta, origin: Origin) -> Pod:
     phase = as_text(status.get("phase"))
     owner = direct_owner(meta)
     ports, probes = _containers(spec)
+    ips = canonical_ips([status.get("podIP"), *pod_ips])
+    own = primary_addresses(meta.annotations, ips)
     return Pod(
         namespace=meta.namespace or "default",
         name=meta.name or "",
         uid=meta.uid,
         labels=meta.labels,
         annotations=meta.annotations,
-        ips=canonical_ips([status.get("podIP"), *pod_ips]),
+        ips=(*own, *ips),
+        own_ips=own if ips else (),
         node=as_text(spec.get("nodeName")),
         host_ips=canonical_ips([status.get("hostIP"), *host_ips]),
         host_network=as_bool(spec.get("hostNetwork")),

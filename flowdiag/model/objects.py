@@ -85,6 +85,9 @@ class Pod(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     ips: tuple[str, ...] = ()
+    """Those that policies hold for first, which are `own_ips` where it has any."""
+    own_ips: tuple[str, ...] = ()
+    """Addresses in a network of its namespace that stands in place of the cluster's: other such networks may have them, too."""
     node: str | None = None
     host_ips: tuple[str, ...] = ()
     host_network: bool = False

@@ -9,7 +9,15 @@ from flowdiag.cluster.addresses import INSIDE
 from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import NAME_LABEL, Namespace, Pod, Service, Snapshot
-from flowdiag.policy.addresses import Address, Hits, Network, RangeTable, parse_address, parse_network
+from flowdiag.policy.addresses import (
+    Address,
+    Hits,
+    Network,
+    RangeTable,
+    families,
+    parse_address,
+    parse_network,
+)
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.label_times import LabelTimes, labels_at
 
@@ -110,7 +118,11 @@ class EndFacts:
                 addresses=addresses,
                 hits=self._hits_of_several(addresses),
             )
-        addresses = () if any_address else (_texts(ip) or pod.ips)
+        addresses = (
+            ()
+            if any_address
+            else (_texts(ip) or (tuple(families(pod.ips).values()) if pod.own_ips else pod.ips))
+        )
         return Facts(
             kind="pod",
             namespace=pod.namespace,

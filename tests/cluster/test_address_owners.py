@@ -16,8 +16,10 @@ from flowdiag.model.endpoint import EndpointKind, KnownBy
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Direction, Peer, PolicyHit, TimeSource, Verdict, WorkloadRef
 from flowdiag.model.objects import Snapshot
+from flowdiag.model.policy import Dialect
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
 from flowdiag.model.time import parse_rfc3339
+from flowdiag.policy import compile_policies
 
 S = 10**9
 
@@ -148,6 +150,37 @@ def test_a_primary_network_of_its_own_gives_a_pod_its_address():
     assert owner(known, "192.168.50.7", "11:00:00").kind is not EndpointKind.POD
 
 
+@pytest.mark.parametrize(
+    ("cidr", "allowed"), [("10.200.0.0/16", True), ("10.1.0.0/16", False), ("0.0.0.0/0", True)]
+)
+def test_policies_hold_for_the_address_in_a_network_of_its_own(cidr, allowed):
+    """Ranges in rules mean a pod there, at neither end at its address in the cluster's network."""
+    pods = (on_network("web", "10.1.0.5", "10.200.0.4"), on_network("db", "10.1.0.6", "10.200.0.7"))
+    spec = {"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": cidr}}]}]}
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "p", "namespace": "shop"},
+        "spec": spec,
+    }
+    known = state(*pods, policy)
+    policies = compile_policies(known, dialect=Dialect.OVN)
+    web, db = (resolve_end(f"shop/{name}", known, Leases(known))[0] for name in ("web", "db"))
+
+    assert (web.ip, db.ip) == ("10.200.0.4", "10.200.0.7")
+    for src in (web, structs.replace(web, ip=None)):
+        assert policies.evaluate(src, db, "TCP", 80).allowed is allowed
+
+
+def test_a_pod_whose_status_has_no_address_is_in_the_clusters_network():
+    """A dump without status tells no more than that."""
+    web = on_network("web", "10.1.0.5", "10.200.0.4")
+    web["status"] = {}
+    (found,) = state(web).pods
+
+    assert (found.ips, found.own_ips) == (("10.200.0.4",), ())
+
+
 def test_a_further_network_of_gke_is_no_network_of_policies():
     """Its address is the pod's, on an interface that default policies do not hold for."""
     notes = {"networking.gke.io/pod-ips": '[{"networkName":"blue","ip":"10.9.0.5"},{"ip":7},3]'}
@@ -164,8 +197,10 @@ def test_networks_that_overlap_leave_the_owner_open():
         on_network("web", "10.1.0.5", "10.200.0.4"),
         on_network("web", "10.1.0.6", "10.200.0.4", namespace="data"),
     )
-    end = owner(state(*pods), "10.200.0.4", "11:00:00")
+    known, problems = build_snapshot([("state.json", json.dumps({"kind": "List", "items": pods}).encode())])
+    end = owner(known, "10.200.0.4", "11:00:00")
 
+    assert problems == []
     assert (end.kind, end.candidates) == (EndpointKind.UNKNOWN, ("data/web", "shop/web"))
 
 
