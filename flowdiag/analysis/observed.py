@@ -68,6 +68,7 @@ def observed_between(
         passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
     would = sum(flow.count for flow in audited)
     unnamed = sum(flow.count for flow in chain(refused, allowed or ()) if wider(flow))
+    noted = sum(flow.count for flow in logged if between(flow))
     no, first_no, last_no = _sum(denied)
     _, first_yes, last_yes = _sum(passed or [])
     yes = _times(passed or [])
@@ -85,12 +86,13 @@ def observed_between(
             None if passed is None else yes,
             (first_yes, last_yes),
             would,
-            sum(flow.count for flow in logged if between(flow)),
+            noted,
             unnamed,
         ),
         requests=sum(flow.count for flow in denied if flow.distinct.l7 is not None),
         unnamed=unnamed,
         mended=_made_after(asker, answer, last_no),
+        logged=noted,
     )
 
 

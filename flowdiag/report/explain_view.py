@@ -215,7 +215,11 @@ def _compared(allowed: bool | None, observed: Observed) -> str | None:
         return "The policies deny it and yet it was seen to pass: they are newer than the evidence, or are not enforced."
     if allowed and observed.allowed:
         return "Policy may be cleared as the cause."
-    if not (observed.denied or observed.allowed or observed.unnamed):
+    if observed.denied or observed.allowed or observed.unnamed or observed.audited:
+        return None
+    if observed.logged:
+        return "What became of it is not recorded: flow logs tell, or the policies of that time, if they have the rule that logged it."
+    if observed.allowed is not None:
         return "Nothing was seen between the two: it was not tried, its name was not found, or it was not recorded."
     return None
 

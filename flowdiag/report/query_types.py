@@ -106,6 +106,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     """Of `denied`, requests that a proxy refused inside connections that pass."""
     mended: str | None = None
     """What allows it and was made after the last refusal: ``NetworkPolicy a/b was created at ...``."""
+    logged: int = 0
+    """Packets that a Log rule noted, and of which nothing tells what became of them."""
 
 
 class ExplainResult(Struct, frozen=True, kw_only=True):

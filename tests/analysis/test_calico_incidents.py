@@ -95,7 +95,7 @@ def test_explain_says_what_was_only_logged(tmp_path):
         "198.51.100.7", "shop/api-1", 8080, "TCP", paths=[str(tmp_path)], state=StateOptions(dialect="calico")
     )
 
-    assert result.observed.denied == 0
+    assert (result.observed.denied, result.observed.logged) == (0, 3)
     assert "logged 3 times without a verdict" in result.observed.text
 
 

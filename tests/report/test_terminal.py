@@ -529,6 +529,31 @@ def test_explain_says_what_was_made_after_the_last_refusal() -> None:
     assert "and yet it was refused" not in page
 
 
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("logged", "What became of it is not recorded"),
+        ("audited", "observed  3 records"),
+        ("denied", "and yet it was refused"),
+    ],
+)
+def test_explain_does_not_say_that_nothing_was_seen_of_what_was(field, said) -> None:
+    """Packets that were only logged, or only audited, were seen all the same."""
+    counts = {"denied": 0, "audited": 0, "logged": 0, field: 3}
+    spans = dict.fromkeys(("denied_first", "denied_last", "allowed_first", "allowed_last"))
+    seen = Observed(**counts, **spans, allowed=0, text="3 records")
+    nothing = Observed(**(counts | {field: 0}), **spans, allowed=0, text="none")
+    pages = [
+        render_explain(
+            explain_result("a/b", "c/d", "TCP", 80, decision(True), observed=one), decision(True), Options()
+        )
+        for one in (seen, nothing)
+    ]
+
+    assert said in pages[0]
+    assert ["Nothing was seen between the two" in page for page in pages] == [False, True]
+
+
 def test_explain_does_not_accuse_policies_of_refusals_that_have_ended() -> None:
     seen = Observed(
         denied=102,
