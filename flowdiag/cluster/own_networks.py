@@ -18,7 +18,7 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
 from flowdiag.model.tally import DistinctFlow
 
-__all__ = ["OwnNetworks"]
+__all__ = ["OwnNetworks", "apart"]
 
 # k8s.ovn.org/pod-networks: '{"default":{"ip_addresses":["10.131.0.35/23"],"role":"infrastructure-locked"},
 #   "shop/blue":{"ip_addresses":["10.200.0.4/16"],"role":"primary"}}'                     OVN-Kubernetes 1.0 and later
@@ -77,6 +77,21 @@ class OwnNetworks:
         if key not in self._ends:
             self._ends[key] = pod_end(pod, end.ip, KnownBy.ADDRESS)
         return self._ends[key]
+
+
+def apart(src: Endpoint, dst: Endpoint) -> str | None:
+    """Why no packet comes from one pod to another, whatever policies say; ``None`` where none is known."""
+    one, other = src.pod, dst.pod
+    if one is None or other is None or one.namespace == other.namespace:
+        return None
+    networks = _network(one, src.ip), _network(other, dst.ip)
+    if not all(networks) or networks[0] == networks[1]:
+        return None
+    names = " and ".join(f"{pod.namespace}/{name}" for pod, name in zip((one, other), networks, strict=True))
+    return (
+        f"their networks {names} are apart: nothing passes from one to the other, whatever policies say, but where a "
+        "ClusterNetworkConnect or the routers outside join them"
+    )
 
 
 def _of_several(end: Endpoint) -> bool:

@@ -1,6 +1,9 @@
 """A question about two workloads comes down to all pairs of their pods; one of these is shown with its walk."""
 
+import json
+
 import pytest
+from msgspec.structs import replace
 
 from flowdiag.analysis.ask import Asker
 from flowdiag.model.event import WorkloadRef
@@ -51,3 +54,38 @@ def test_one_pair_of_many_is_walked(labels, allowed, shown, monkeypatch):
     assert answer.ingress.walk
     assert not plain.ingress.walk
     assert [pair.decision.allowed for pair in answer.pairs] == [pair.decision.allowed for pair in plain.pairs]
+
+
+def networked(space, name, network, at):
+    """A pod whose namespace has a primary network of its own, or one of the cluster's."""
+    annotations = {}
+    if network is not None:
+        networks = {"default": {"role": "infrastructure-locked"}, f"{space}/{network}": {"role": "primary"}}
+        annotations = {"k8s.ovn.org/pod-networks": json.dumps(networks)} if network else {}
+    own = pod(space, name, {"app": name}, ip=at)
+    return replace(own, annotations=annotations, own_ips=own.ips if network is not None else ())
+
+
+@pytest.mark.parametrize(
+    ("src", "dst", "closed", "allowed"),
+    [
+        ("shop", "blue", False, None),
+        ("shop", "both", False, True),
+        ("shop", "plain", False, True),
+        ("plain", "blue", False, True),
+        ("shop", "nameless", False, True),
+        ("shop", "blue", True, False),
+    ],
+)
+def test_whether_a_packet_crosses_between_networks_no_policy_says(src, dst, closed, allowed):
+    """Networks of other names are apart; one that several namespaces share is not, and the cluster's has DNS."""
+    networks = {"shop": "shared", "blue": "own", "both": "shared", "plain": None, "nameless": ""}
+    pods = [networked(space, "a", name, f"10.0.{n}.1") for n, (space, name) in enumerate(networks.items())]
+    policies = [net_policy(dst, "p", {"podSelector": {}})] if closed else []
+    state = snapshot([*pods, networked("shop", "b", "shared", "10.0.0.2")], policies)
+    asked = Asker(state, compile_policies(state, dialect=Dialect.OVN))
+    answer = asked.ask(f"{src}/a", f"{dst}/a", "TCP", 80)
+
+    assert answer.allowed is allowed
+    assert ("shop/shared and blue/own are apart" in (answer.error or "")) is (allowed is None)
+    assert asked.ask("shop/a", "shop/b", "TCP", 80).allowed is True
