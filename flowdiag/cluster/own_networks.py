@@ -1,28 +1,22 @@
 """Which of several pods with one address a flow means: networks that users define may have the same ranges.
 
 Source: ovn-org/ovn-kubernetes ``docs/features/user-defined-networks``: a namespace is in one primary network, several may share one
-(ClusterUserDefinedNetwork).  Format: the annotation that OVN-Kubernetes writes of every network of a pod.
+(ClusterUserDefinedNetwork).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from flowdiag.cluster.claims import pod_end
 from flowdiag.cluster.index import SnapshotIndex
-from flowdiag.cluster.meta import as_map
+from flowdiag.cluster.second_networks import primary_networks
 from flowdiag.model.endpoint import Endpoint, EndpointKind, KnownBy
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
 from flowdiag.model.tally import DistinctFlow
 
 __all__ = ["OwnNetworks", "apart"]
-
-# k8s.ovn.org/pod-networks: '{"default":{"ip_addresses":["10.131.0.35/23"],"role":"infrastructure-locked"},
-#   "shop/blue":{"ip_addresses":["10.200.0.4/16"],"role":"primary"}}'                     OVN-Kubernetes 1.0 and later
-_NETWORKS = "k8s.ovn.org/pod-networks"
 
 
 class OwnNetworks:
@@ -109,9 +103,4 @@ def _network(pod: Pod, ip: str | None) -> str | None:
     """The name of the network that a pod has an address in; empty where it is not known, ``None`` for the cluster's."""
     if ip not in pod.own_ips:
         return None
-    try:
-        networks = as_map(msgspec.json.decode(pod.annotations.get(_NETWORKS, "{}")))
-    except (msgspec.DecodeError, RecursionError):
-        return ""
-    roles = {key: as_map(network).get("role") for key, network in networks.items()}
-    return next((key.rpartition("/")[2] for key, role in roles.items() if role == "primary"), "")
+    return next((key.rpartition("/")[2] for key in primary_networks(pod.annotations)), "")

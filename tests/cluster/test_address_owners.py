@@ -172,6 +172,39 @@ def test_policies_hold_for_the_address_in_a_network_of_its_own(cidr, allowed):
         assert policies.evaluate(src, db, "TCP", 80).allowed is allowed
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "own"),
+    [
+        (
+            "k8s.ovn.org/pod-networks",
+            {
+                "default": {"ip_addresses": ["10.1.0.5/24"], "role": "infrastructure-locked"},
+                "shop/blue": {"ip_addresses": ["10.200.0.4/16", "fd00::4/64", 7], "role": "primary"},
+                "shop/vlan": {"ip_addresses": ["192.168.50.7/24"], "role": "secondary"},
+            },
+            ("10.200.0.4", "fd00::4"),
+        ),
+        (
+            "k8s.ovn.org/pod-networks",
+            {"default": {"ip_addresses": ["10.1.0.5/24"], "role": "primary"}, "shop/blue": "?"},
+            (),
+        ),
+        ("k8s.v1.cni.cncf.io/network-status", [{"ips": ["10.7.7.7"], "default": True}], ()),
+        (
+            "k8s.v1.cni.cncf.io/network-status",
+            [{"ips": ["10.1.0.5"]}, {"ips": ["10.7.7.7"], "default": True}],
+            ("10.7.7.7",),
+        ),
+    ],
+    ids=["by OVN-Kubernetes alone", "the cluster's", "of a pod that was restored", "beside the status'"],
+)
+def test_where_a_pod_is_told_to_have_a_network_of_its_own(key, value, own):
+    """What a restored pod still says of another cluster is none of its addresses."""
+    (found,) = state(pod("web", "10.1.0.5", meta={"annotations": {key: json.dumps(value)}})).pods
+
+    assert (found.ips, found.own_ips) == ((*own, "10.1.0.5"), own)
+
+
 def test_a_pod_whose_status_has_no_address_is_in_the_clusters_network():
     """A dump without status tells no more than that."""
     web = on_network("web", "10.1.0.5", "10.200.0.4")
@@ -212,7 +245,10 @@ BLUE_RED = tuple(
         meta={
             "annotations": {
                 "k8s.v1.cni.cncf.io/network-status": json.dumps(
-                    [{"name": "ovn-kubernetes", "ips": [f"10.200.0.{host}"], "default": True}]
+                    [
+                        {"name": "ovn-kubernetes", "ips": [f"10.1.{number}.{host}"]},
+                        {"name": "ovn-kubernetes", "ips": [f"10.200.0.{host}"], "default": True},
+                    ]
                 ),
                 "k8s.ovn.org/pod-networks": json.dumps(
                     {
