@@ -20,6 +20,7 @@ from flowdiag.ingest import Detection, Gathered, InputKind
 from flowdiag.ingest.execute import Outcome, run
 from flowdiag.ingest.identify import detect_all
 from flowdiag.ingest.server import expect_workers
+from flowdiag.model.event import Verdict
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.tally import InputSummary
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from flowdiag.tally import Tally
 
 __all__ = ["BeforeEvidence", "Evidence", "gather"]
+
+_KERNEL = "netfilter"
+"""The parser of packet lines in the kernel's log, whoever's rule wrote them."""
 
 
 class Evidence(Struct, kw_only=True):
@@ -41,7 +45,7 @@ class Evidence(Struct, kw_only=True):
     taken: int | None
     """When a live cluster was read, nanoseconds."""
     cnis: tuple[str, ...]
-    """CNIs whose formats were found, by name."""
+    """CNIs whose formats were found, or whose rules wrote lines of the kernel's log, by name."""
     first: int | None
     last: int | None
     complete: bool
@@ -182,6 +186,8 @@ def _evidence(
     told = [one for one in told if one.path not in foreign]
     counted = [one for one in told if one.parser is not None]
     cnis = {cni_of.get(one.path) for one in counted if one.records}
+    if any(one.parser == _KERNEL and one.records for one in counted):
+        cnis |= _by_prefixes(outcome.tally)
     # A week of the API server's audit log beside five minutes of flows says nothing of traffic in that week.
     covering = [one for one in counted if one.flows or cni_of.get(one.path)] or counted
     firsts = [one.first for one in covering if one.first is not None]
@@ -204,6 +210,13 @@ def _evidence(
         looked_at=looked_at,
         unusable=unread and not any(one.path != cluster for one in read),
     )
+
+
+def _by_prefixes(tally: Tally) -> set[str]:
+    """Whose rules wrote lines of the kernel's log: one parser reads everybody's, and Calico puts its name before its own."""
+    logged = tally.view().flows((Verdict.LOGGED, Verdict.DENIED))
+    found = any(flow.parser == _KERNEL and "calico" in (flow.verdict_raw or "").lower() for flow in logged)
+    return {"calico"} if found else set()
 
 
 def _cnis(detected: Iterable[Detection]) -> tuple[str, ...]:

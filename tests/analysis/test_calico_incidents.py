@@ -269,6 +269,25 @@ def test_allow_rule_before_the_log_rule_never_wrote_the_line(tmp_path):
     assert (problem.code, report.totals.denied, report.totals.allowed) == ("FD807", 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "cni", "dialect"),
+    [
+        ("calico-packet: ", ("calico",), "calico"),
+        ("calico-drop: ", ("calico",), "calico"),
+        ("[UFW BLOCK] ", (), "kubernetes"),
+        ("mine: ", (), "kubernetes"),
+    ],
+)
+def test_calicos_own_prefix_tells_whose_cluster_it_is(tmp_path, prefix, cni, dialect):
+    """The kernel's log has everybody's lines, and NetworkPolicies alone do not say who enforces them."""
+    (tmp_path / "kern.log").write_text(_line("10:00:00", prefix))
+    items = [_pod("api-1", "10.0.1.9", {"app": "api"}), _netpol("p", "2026-05-12T09:00:00Z")]
+    (tmp_path / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    cluster = analyze([str(tmp_path)]).cluster
+
+    assert (cluster.cni, str(cluster.dialect)) == (cni, dialect)
+
+
 def test_what_was_only_logged_is_neither_mended_nor_refused_otherwise(tmp_path):
     """Whether any of it was refused is not known: no later policy mended it, and nothing else refused a part of it.
 
