@@ -1,7 +1,7 @@
 """DNS names as Cilium's policies write them: ``matchName`` and ``matchPattern``.
 
 Source: Cilium v1.20 ``pkg/fqdn/matchpattern``: case does not count; ``*`` stands for zero or more
-characters inside one label, a first label ``**`` for one or more labels, a lone ``*`` for every name.
+characters inside one label, a first label ``**`` (or more stars) for one or more labels, a lone ``*`` for every name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NamePattern(Struct, frozen=True):
         if wanted == "*":
             return True
         labels, parts = name.split("."), wanted.split(".")
-        if parts[0] == "**":
+        if len(parts[0]) > 1 and not parts[0].strip("*"):
             rest = parts[1:]
             return len(labels) > len(rest) and _labels_hold(rest, labels[len(labels) - len(rest) :])
         return len(labels) == len(parts) and _labels_hold(parts, labels)
