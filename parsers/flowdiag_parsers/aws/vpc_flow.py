@@ -8,7 +8,7 @@ CloudWatch Logs Insights names them, are read too.  A record stands for a window
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import ClassVar
 
@@ -22,10 +22,12 @@ from flowdiag.parserkit import (
     FlowEvent,
     FlowSink,
     GapEvent,
+    LineEnvelope,
     LineForm,
     ParseContext,
     ParseWarning,
     Peer,
+    Record,
     Verdict,
     canonical_ip,
     decode,
@@ -71,6 +73,18 @@ def _form() -> re.Pattern[bytes]:
     )
 
 
+# The same for the most usual of them, tried first: see `flowdiag.parserkit.LineForm`.
+@cache
+def _quick() -> re.Pattern[bytes]:
+    return re.compile(
+        rb"(?:(?=[^ ]{1,2} [^ ]{7,12} [^ ]{5,24} [^ ]{2,45} [^ ]{2,45} [^ ]{1,5} [^ ]{1,5} [^ ]{1,3} [^ ]{1,20} [^ ]{1,20} ([1-9]\d{9}) \d{10} [AR])()"
+        rb"[2-9] (?:\d{12}|unknown) eni-[0-9a-z]{1,20} ([^ ]{2,45} [^ ]{2,45})() "
+        rb"(?:0|([1-9]\d{0,4}))() (?:0|([1-9]\d{0,4})) (\d{1,3}(?: \d{1,9}(?= \d{1,20} \d{10} \d{10} REJECT))?)"
+        rb"(?: \d{1,20}){1,2} \d{10} \d{10} ((?:ACCEPT|REJECT))()() OK"
+        rb"|(.*))\n"
+    )
+
+
 # {"srcAddr":"10.0.1.28","dstAddr":"203.0.113.7",...,"action":"REJECT"} of Insights
 _SOURCE = re.compile(rb'"src_?[aA]ddr"\s{0,4}:\s{0,4}"')
 _ACTION = re.compile(rb'"action"\s{0,4}:\s{0,4}"(?:ACCEPT|REJECT)"')
@@ -111,11 +125,18 @@ class AwsVpcFlow:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but of records in the default order read only the first of each kind."""
-        if _is_usual(block.data, context):
-            fold_forms(self, block, context, sink, LineForm(pattern=_form(), clock=_start, weighs=True))
+        whole = replace(context, keep_raw=True)
+        if not _is_usual(block.data, context):
+            for event in self.parse(block, whole):
+                sink.add(event)
             return
-        for event in self.parse(block, replace(context, keep_raw=True)):
-            sink.add(event)
+
+        def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
+            text = decode(line)
+            yield from _record(dict(zip(_DEFAULT[0], text.split(), strict=True)), around, whole, text)
+
+        form = LineForm(pattern=_form(), quick=_quick(), clock=_start, read=read, weighs=True)
+        fold_forms(self, block, context, sink, form)
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record, a gap where AWS skipped records."""
@@ -137,34 +158,40 @@ class AwsVpcFlow:
                 shared = frame(around, context, text)
                 yield ParseWarning(**shared, code="truncated", message="not as many fields as the format has")
                 continue
-            start, end = _seconds(said.get("start")), _seconds(said.get("end"))
-            shared = frame(around, context, text, start)
-            status = said.get("log-status")
-            if status == "SKIPDATA":
-                yield GapEvent(**shared, kind="lost-events", until=end, message="AWS skipped records here")
-            elif status != "NODATA":
-                src = said.get("pkt-srcaddr", "-")
-                dst = said.get("pkt-dstaddr", "-")
-                src = said.get("srcaddr", "-") if src == "-" else src
-                dst = said.get("dstaddr", "-") if dst == "-" else dst
-                verdict = _VERDICTS.get(said.get("action", ""), Verdict.UNKNOWN)
-                denied = verdict is Verdict.DENIED
-                why = said.get("reject-reason", "-")
-                protocol = protocol_name(said.get("protocol", "-"))
-                yield FlowEvent(
-                    **shared,
-                    src=Peer(ip=_address(src), port=_port(said.get("srcport"), protocol)),
-                    dst=Peer(ip=_address(dst), port=_port(said.get("dstport"), protocol)),
-                    protocol=protocol,
-                    direction=_FLOW_DIRECTIONS.get(said.get("flow-direction", "")),
-                    verdict=verdict,
-                    verdict_raw=said.get("action"),
-                    cause=Cause.CONFIGURATION if denied else None,
-                    reason=_REASONS.get(why) if denied else None,
-                    reason_raw=why if denied and why != "-" else None,
-                    # Each refused packet is an attempt; an accepted connection has as many as it likes.
-                    count=_packets(said.get("packets", "")) if denied else 1,
-                )
+            yield from _record(said, around, context, text)
+
+
+def _record(
+    said: Mapping[str, str], around: LineEnvelope, context: ParseContext, text: str
+) -> Iterator[Event]:
+    start, end = _seconds(said.get("start")), _seconds(said.get("end"))
+    shared = frame(around, context, text, start)
+    status = said.get("log-status")
+    if status == "SKIPDATA":
+        yield GapEvent(**shared, kind="lost-events", until=end, message="AWS skipped records here")
+    elif status != "NODATA":
+        src = said.get("pkt-srcaddr", "-")
+        dst = said.get("pkt-dstaddr", "-")
+        src = said.get("srcaddr", "-") if src == "-" else src
+        dst = said.get("dstaddr", "-") if dst == "-" else dst
+        verdict = _VERDICTS.get(said.get("action", ""), Verdict.UNKNOWN)
+        denied = verdict is Verdict.DENIED
+        why = said.get("reject-reason", "-")
+        protocol = protocol_name(said.get("protocol", "-"))
+        yield FlowEvent(
+            **shared,
+            src=Peer(ip=_address(src), port=_port(said.get("srcport"), protocol)),
+            dst=Peer(ip=_address(dst), port=_port(said.get("dstport"), protocol)),
+            protocol=protocol,
+            direction=_FLOW_DIRECTIONS.get(said.get("flow-direction", "")),
+            verdict=verdict,
+            verdict_raw=said.get("action"),
+            cause=Cause.CONFIGURATION if denied else None,
+            reason=_REASONS.get(why) if denied else None,
+            reason_raw=why if denied and why != "-" else None,
+            # Each refused packet is an attempt; an accepted connection has as many as it likes.
+            count=_packets(said.get("packets", "")) if denied else 1,
+        )
 
 
 def _is_usual(data: bytes, context: ParseContext) -> bool:
