@@ -99,6 +99,14 @@ PASSES = {
     "antrea-flows": lambda: Timed(
         rb"(\d{10}),\d{9}(\d),([^,]+,[^,]+),(\d+),(\d+),(.+)\n", epoch, (3, 4), (2, 5), 0
     ),
+    "aws-vpc-flow": lambda: Timed(
+        rb"(?=(?:[^ ]+ ){10}(\d{10}))2 \d+ eni-[^ ]+ ([^ ]+ [^ ]+) (\d+) (\d+) (\d+) \d+ \d+ \d{9}(\d) \d+ (\w+) OK\n",
+        epoch,
+        (2, 3),
+        (1, 4, 6),
+        0,
+        when=(0, 5),
+    ),
     "kube-network-policies": lambda: Timed(
         rb'I.{13}\.\d+ +1 [^ ]+ "Evaluating packet" id=(?=(\d+))\d+ direction="[^"]+" srcPod="([^"]+)" dstPod="([^"]+)" packet=<\n'
         rb"\t[^ ]+ ([^:]+):(\d+) ([^:]+):(\d+) ([^\n]+)\n(?:\t.+\n)* >\n"

@@ -262,6 +262,23 @@ def row_texts(dice):
         )
 
 
+def vpc_texts(dice):
+    """VPC flow records in the default order; a refusal in three stands for several packets."""
+    known = kinds(dice)
+    second = 1_776_729_600
+    number = 0
+    while True:
+        number += 1
+        _, src, _, dst, port, refused = dice.choice(known)
+        start = second + number // 40
+        packets = dice.choice([1, 1, 3]) if refused else dice.randrange(1, 900)
+        yield (
+            f"2 123456789010 eni-{dst:017x} 10.{src % 12}.{src // 250}.{src % 250} 10.{dst % 12}.{dst // 250}.{dst % 250} "
+            f"{dice.randrange(32_768, 60_999)} {port} 6 {packets} {packets * 60} {start} {start + 59} "
+            f"{'REJECT' if refused else 'ACCEPT'} OK\n"
+        )
+
+
 def npc_texts(dice):
     """Lines of Weave's policy controller: all are refusals, one in four of them twice."""
     known = kinds(dice)
@@ -335,6 +352,7 @@ FORMS = {
     "ovn-acl": (acl_texts, "", "verdict=drop"),
     "antrea-np-log": (np_texts, "", " Drop "),
     "antrea-flows": (row_texts, "", ",Drop,"),
+    "aws-vpc-flow": (vpc_texts, "", "REJECT"),
     "kube-network-policies": (judged_texts, "", "denied by"),
     "nflog": (ulogd_texts, "", "DROP by policy"),
     "weave-npc": (npc_texts, "", "blocked by"),
