@@ -18,7 +18,7 @@ from flowdiag.diagnose.replies import EPHEMERAL_FROM
 from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint
 from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
-from flowdiag.tally.grouping import I64, Ints, Mask
+from flowdiag.tally.grouping import I64, Ints, Mask, distinct
 
 __all__ = ["RelatedFlows"]
 
@@ -93,9 +93,9 @@ class RelatedFlows:
         called_for = [
             (numbers[roots[src]] * self._number + numbers[roots[dst]], port) for src, dst, port in calls
         ]
-        self._pairs = np.unique(np.array([pair for pair, _ in called_for], np.int64))
+        self._pairs = distinct(np.array([pair for pair, _ in called_for], np.int64))
         """Pairs of groups of which one called the other, each packed in one number."""
-        self._calls = np.unique(np.array([_packed(pair, port) for pair, port in called_for], np.int64))
+        self._calls = distinct(np.array([_packed(pair, port) for pair, port in called_for], np.int64))
         """And the ports that it called, packed with the pair."""
         self._peers(peers, settled, called, numbers, {numbers[roots[src]] for src in asked}, resolver)
 

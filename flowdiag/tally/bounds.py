@@ -9,6 +9,8 @@ the same rule, and the counts of those beyond it are pooled by verdict and cause
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 
 from flowdiag.tally.exact import Exact, exact
@@ -158,13 +160,17 @@ class _Bounds:
         """Keep examples' text for a bounded number of flows, those of smallest hash."""
         table = self._table
         most = table.limits.example_texts
-        refused = {cell for cell in cells if table.unit(cell[3]) == 1}
+        refused = [cell for cell in cells if table.unit(cell[3]) == 1]
         if len(refused) <= most and table.text_bits == BITS:
             return
-        hashed = {cell: self._groups.cell_hash(cell) for cell in refused}
-        table.text_bits = _bits(np.sort(np.array(list(hashed.values()), np.uint64)), most, table.text_bits)
+        hashes = self._groups.cell_hashes(exact([]).and_these(refused), np.arange(len(refused)))
+        table.text_bits = _bits(np.sort(hashes), most, table.text_bits)
+        if table.text_bits == BITS:
+            return
+        over = (hashes >> np.uint64(table.text_bits) > 0).tolist()
+        without = set(compress(refused, over))
         for (level, src, dst, port, shape, _), lane in table.lanes.items():
-            if level == EXACT and hashed.get((src, dst, port, shape), 0) >= 1 << table.text_bits:
+            if level == EXACT and (src, dst, port, shape) in without:
                 lane.forget_texts()
 
 
