@@ -62,8 +62,14 @@ class JsonlReporter:
         entries.sort(
             key=lambda entry: (entry["timestamp"], entry["at"], entry["timestamp_desc"], entry["message"])
         )
-        lines = (json_bytes(line, pretty=False).decode() for line in _told_apart(map(_fitting, entries)))
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{line}\n" for line in _told_apart(map(_fitting, _taken(entries))))
+
+
+def _taken(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each, which the list no longer holds then: a hundred thousand of them take more memory than their lines."""
+    entries.reverse()
+    while entries:
+        yield entries.pop()
 
 
 def _refusals(report: Report, only: str | None) -> Iterator[dict[str, Any]]:
@@ -152,19 +158,23 @@ def _fitting(entry: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _told_apart(lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each line once, with a number behind the text of those that would be the same to plaso and are not."""
-    seen: dict[tuple[int, str], dict[str, Any]] = {}
+def _told_apart(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Each line once, as JSON, with a number behind the text of those that would be the same to plaso and are not."""
+    seen: dict[tuple[int, str], str] = {}
     for line in lines:
         text, number = line["message"], 1
-        told = line
-        while (other := seen.setdefault((told["timestamp"], told["message"]), line)) is not line:
-            if other == line:
+        told, whole = line, _encoded(line)
+        while (other := seen.setdefault((told["timestamp"], told["message"]), whole)) is not whole:
+            if other == whole:
                 break
             number += 1
             told = line | dict.fromkeys(("message", "log"), f"{text} [{number}]")
         else:
-            yield told
+            yield whole if told is line else _encoded(told)
+
+
+def _encoded(line: dict[str, Any]) -> str:
+    return json_bytes(line, pretty=False).decode()
 
 
 def _shown(value: Any, limit: int) -> Any:
