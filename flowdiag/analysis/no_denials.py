@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
-from flowdiag.model.policy import Dialect
+from flowdiag.model.policy import CALICO_GROUPS, Dialect
 from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.words import plural
@@ -48,6 +48,10 @@ _CALICO_STATE = (
     "ns,pods,svc,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml; calicoctl get "
     "networkpolicies,globalnetworkpolicies,tiers -A -o yaml > calico.yaml"
 )
+_LOG_RULES = (
+    "Log rules stand in Calico's own policies, and none of these was read: calicoctl get "
+    "networkpolicies,globalnetworkpolicies,tiers -A -o yaml > calico.yaml, and --state calico.yaml"
+)
 _CILIUM = (
     "the agents' own messages do not say which packet was refused",
     (
@@ -77,15 +81,24 @@ _FLOWS_OF = {Dialect.CILIUM: "Cilium", Dialect.CALICO: "Calico"}
 _COUNTED = "counters say where packets were refused, and how many, but not which"
 
 
-def only_logged(unknown: Iterable[Flow]) -> tuple[ReportWarning, ...]:
-    """Say how many packets were only logged, and why no verdict could be worked out, most packets first."""
+def only_logged(
+    unknown: Iterable[Flow], state: State | None, cnis: Sequence[str]
+) -> tuple[ReportWarning, ...]:
+    """Say how many packets were only logged, and why no verdict could be worked out, most packets first.
+
+    Calico's Log rules are in kinds of its own, which a dump of Kubernetes' does not have.
+    """
     counts: Counter[str] = Counter()
     for flow in unknown:
         counts[flow.basis or ""] += flow.count
-    return tuple(
+    said = [
         general_warning(_CODE, f"{plural(count, 'packet')} only logged, verdict unknown: {why}")
         for why, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_REASONS]
-    )
+    ]
+    own = () if state is None else (policy.ref.group in CALICO_GROUPS for policy in state.snapshot.policies)
+    if said and "calico" in cnis and state is not None and not any(own):
+        said.append(general_warning(_CODE, _LOG_RULES))
+    return tuple(said)
 
 
 def only_objects(inputs: Sequence[InputSummary], state: State | None) -> tuple[ReportWarning, ...]:

@@ -40,7 +40,7 @@ def warned(found: Workings) -> list[ReportWarning]:
     return [
         *what_to_collect(evidence, read.cnis, state=state is not None, counted=bool(counted)),
         *(() if found.evidence.format else only_objects(evidence, state)),
-        *only_logged(flow for flow, _, _ in found.logged.unknown),
+        *only_logged((flow for flow, _, _ in found.logged.unknown), state, read.cnis),
         *counted,
         *read.warnings,
         *_of_objects(found),

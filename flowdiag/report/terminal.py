@@ -39,6 +39,8 @@ _LISTED = 24
 _LIMITS = 5
 _UNSELECTED = (NOTHING_SELECTED, NO_REFUSAL_SELECTED)
 _CILIUM_KINDS = ",cnp,ccnp"
+_CALICO_KINDS = "calicoctl get networkpolicies,globalnetworkpolicies,tiers -A -o yaml > calico.yaml"
+"""Calico's own kinds, which have the name of Kubernetes'."""
 _ADVICE = 600
 _WARNING = 400
 _MOST_OF_A_REASON = 160
@@ -268,9 +270,13 @@ def _next(screen: Screen, report: Report) -> None:
     if report.evidence.snapshot.source is None and report.totals.records and not instead(report):
         kinds = f"pods,ns,svc,endpointslices,nodes,netpol{_CILIUM_KINDS if 'cilium' in report.cluster.cni else ''}"
         commands.append(f"kubectl get {kinds} -A -o yaml --show-managed-fields > state.yaml")
+        states = "--state state.yaml"
+        if "calico" in report.cluster.cni:
+            commands.append(_CALICO_KINDS)
+            states += " --state calico.yaml"
         refused = any(p.verdict == "denied" for p in report.problems)
         adds = "which policies refuse, and what mends it" if refused else "what the policies say"
-        lines.append(f"--state state.yaml: adds {adds}")
+        lines.append(f"{states}: adds {adds}")
     asked = [p for p in report.problems if p.verify]
     # What was mended or has stopped is no longer to be seen on the cluster.
     lead = next((p for p in asked if _open(p)), asked[0] if asked else None)

@@ -270,22 +270,26 @@ def test_allow_rule_before_the_log_rule_never_wrote_the_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("prefix", "cni", "dialect"),
+    ("prefix", "cni", "dialect", "asked"),
     [
-        ("calico-packet: ", ("calico",), "calico"),
-        ("calico-drop: ", ("calico",), "calico"),
-        ("[UFW BLOCK] ", (), "kubernetes"),
-        ("mine: ", (), "kubernetes"),
+        ("calico-packet: ", ("calico",), "calico", True),
+        ("calico-drop: ", ("calico",), "calico", False),
+        ("[UFW BLOCK] ", (), "kubernetes", False),
+        ("mine: ", (), "kubernetes", False),
     ],
 )
-def test_calicos_own_prefix_tells_whose_cluster_it_is(tmp_path, prefix, cni, dialect):
-    """The kernel's log has everybody's lines, and NetworkPolicies alone do not say who enforces them."""
+def test_calicos_own_prefix_tells_whose_cluster_it_is(tmp_path, prefix, cni, dialect, asked):
+    """The kernel's log has everybody's lines, and NetworkPolicies alone do not say who enforces them.
+
+    Nor do they hold the Log rule that wrote a line; where the line says no more, Calico's own policies are asked for.
+    """
     (tmp_path / "kern.log").write_text(_line("10:00:00", prefix))
     items = [_pod("api-1", "10.0.1.9", {"app": "api"}), _netpol("p", "2026-05-12T09:00:00Z")]
     (tmp_path / "objects.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-    cluster = analyze([str(tmp_path)]).cluster
+    report = analyze([str(tmp_path)])
 
-    assert (cluster.cni, str(cluster.dialect)) == (cni, dialect)
+    assert (report.cluster.cni, str(report.cluster.dialect)) == (cni, dialect)
+    assert asked is any("calicoctl get networkpolicies" in one.message for one in report.warnings)
 
 
 def test_what_was_only_logged_is_neither_mended_nor_refused_otherwise(tmp_path):

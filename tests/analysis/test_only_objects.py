@@ -45,3 +45,15 @@ def test_logs_alone_say_which_objects_to_bring():
 
     assert "Next  kubectl get pods,ns,svc,endpointslices,nodes,netpol,cnp,ccnp -A -o yaml" in page
     assert "--state state.yaml: adds which policies refuse, and what mends it" in page
+
+
+@pytest.mark.parametrize(("told", "asked"), [("calico/flows.jsonl", True), ("aws", False)])
+def test_calicos_own_policies_are_asked_for_where_calico_is_seen(told, asked):
+    """What logs and orders is written in Calico's kinds, which kubectl's short names leave out."""
+    page = TerminalReporter().render(analyze([str(INCIDENTS / "five-tellings" / told)]), Options(width=160))
+
+    assert "Next  kubectl get pods,ns,svc,endpointslices,nodes,netpol -A -o yaml" in page
+    assert asked is (
+        "calicoctl get networkpolicies,globalnetworkpolicies,tiers -A -o yaml > calico.yaml" in page
+    )
+    assert asked is ("--state state.yaml --state calico.yaml: adds" in page)
