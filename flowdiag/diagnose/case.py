@@ -139,11 +139,15 @@ class Case:
     def _left_over(self, egress: EndDecision | None, ingress: EndDecision | None) -> Direction | None:
         """Give the side that refused, for a record that blames a policy and tells no side.
 
-        It is the side that policies isolate, where the other surely allows the flow.  That happens with ICMP, which
-        isolation closes with some enforcers and not with others.
+        It is the side of the cluster, where the other end is outside; or the side that policies isolate, where the
+        other surely allows the flow.  That happens with ICMP, which isolation closes with some enforcers and not with others.
         """
-        if not self.refused_by_policy or egress is None or ingress is None:
+        if not self.refused_by_policy:
             return None
+        if egress is None or ingress is None:
+            return (
+                Direction.EGRESS if egress is not None else Direction.INGRESS if ingress is not None else None
+            )
         if egress.allowed is True and ingress.allowed is None and ingress.isolated_by:
             return Direction.INGRESS
         if ingress.allowed is True and egress.allowed is None and egress.isolated_by:

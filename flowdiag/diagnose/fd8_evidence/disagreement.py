@@ -8,6 +8,7 @@ from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
+from flowdiag.diagnose.inside import service_outside
 from flowdiag.diagnose.kube_ovn import excepted_for_all
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import label_writes
@@ -86,13 +87,17 @@ class RecordedAgainstReplay(Rule):
             return
         missing = kinds_not_read(case.context)
         who = end_text(case.enforcer)
-        side = f"the {case.direction} side of {who}" if case.direction else "both sides"
+        side = (
+            f"the {case.direction} side of {who} refused it"
+            if case.direction
+            else "one of both sides refused it"
+        )
         changed = known is not None and known.decided_by is not None and known.decided_by.policy in case.loose
         agent = agent_messages(case, *_SAID, before_s=3600)
         yield self.finding(
             case,
             summary=(
-                f"The record says that {side} refused it by policy, but {_why(known)}"
+                f"The record says that {side} by policy, but {_why(known, case)}"
                 f"{'; kinds of policy are missing in the state' if missing else ''}.{agent.text}"
             ),
             said=agent.said,
@@ -115,8 +120,14 @@ class RecordedAgainstReplay(Rule):
         )
 
 
-def _why(known: EndDecision | None) -> str:
+def _why(known: EndDecision | None, case: Case) -> str:
     """Say, in a clause, by what the replay lets it pass."""
+    if (
+        known is None
+        and case.decision is not None
+        and any(one is not None and one.isolated_by for one in (case.decision.egress, case.decision.ingress))
+    ):
+        return "the policies that were read allow it on both"
     if known is not None and known.decided_by is not None:
         return f"{policy_text(known.decided_by.policy)} {known.decided_by.rule} allows it"
     if known is not None and known.notes:
@@ -135,6 +146,12 @@ def _limits(case: Case, missing: tuple[str, ...]) -> Iterator[str]:
     if other is not None and other.allowed is False:
         way = "ingress" if case.direction is Direction.EGRESS else "egress"
         yield f"The replay refuses it on the {way} side instead."
+    service = service_outside(case.context, case.flow.dst)
+    if service is not None and case.direction is Direction.EGRESS:
+        yield (
+            f"{case.flow.dst.ip} is an address of Service {service.namespace}/{service.name}: a caller inside is mostly handed to "
+            "its pods before policies are asked, and then needs a rule for those."
+        )
     isolated = known is not None and bool(known.isolated_by)
     if case.flow.distinct.parser == _AWS_AGENT and case.direction is Direction.EGRESS and not isolated:
         yield "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
