@@ -41,7 +41,7 @@ WITHOUT_PROPOSAL = {
     *("FD308", "FD310", "FD404"),
     *("FD501", "FD503", "FD504", "FD505", "FD508"),
     *("FD601", "FD604", "FD605", "FD608", "FD609"),
-    *("FD700", "FD806"),
+    "FD700",
 }
 """Codes of which no case has a change of policies to propose: the mistake is not in a rule, or nobody can say which."""
 PROPOSED = {
