@@ -12,6 +12,7 @@ __all__ = [
     "POLICY_KINDS",
     "RESERVED_IDENTITIES",
     "WORLD_ENTITIES",
+    "of_range",
 ]
 
 RESERVED_IDENTITIES = {
@@ -47,3 +48,11 @@ POLICY_GROUPS = {
 
 POLICY_KINDS = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
 """Those of them that are Cilium's own."""
+
+_OF_RANGES, _OF_NODES = 1 << 24, 2 << 24
+"""Where a node's own numbers begin: of ranges and names outside; behind them, of nodes that a range holds."""
+
+
+def of_range(identity: int | None) -> bool:
+    """Whether a number is what one agent calls a range of addresses, or a name's addresses (``cidr:``, ``fqdn:``)."""
+    return identity is not None and _OF_RANGES <= identity < _OF_NODES

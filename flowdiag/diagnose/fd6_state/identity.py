@@ -19,6 +19,7 @@ from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
+from flowdiag.model.cilium import of_range
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Peer
 from flowdiag.model.finding import Finding
@@ -46,9 +47,9 @@ class WrongIdentity(Rule):
 
     Signature:
         An address belongs to exactly one live pod at that time, and the record calls it `world`, `unknown` or
-        `init`, or gives it the identity of another namespace's pods or of pods with other labels.  Or the
-        record calls `world` what is a Service's cluster address, a node's address, or an address of a node's
-        pod range that no pod of the state has.
+        `init`, or gives it the number of a range or a name outside, or the identity of another namespace's pods
+        or of pods with other labels.  Or the record calls `world` what is a Service's cluster address, a node's
+        address, or an address of a node's pod range that no pod of the state has.
 
     Advice:
         Look at the agent on the refusing node (ipcache, operator, identity garbage collection); restart it,
@@ -61,6 +62,7 @@ class WrongIdentity(Rule):
         were written since.
 
     References:
+        https://github.com/cilium/cilium/issues/11517
         https://github.com/cilium/cilium/issues/14284
         https://github.com/cilium/cilium/issues/20243
         https://github.com/cilium/cilium/issues/25650
@@ -233,6 +235,8 @@ def _mistaken_pod(context: Context, end: Endpoint, peer: Peer) -> tuple[Pod, str
     owners = context.pods_at(peer.ip)
     if len(owners) != 1:
         return None
+    if not carried and of_range(peer.identity):
+        return owners[0], "with the identity of a range or a name outside", Confidence.DERIVED
     mistaken = _mistaken(peer.entity, dict(carried or ()), owners[0])
     return None if mistaken is None else (owners[0], *mistaken)
 
