@@ -533,6 +533,22 @@ def test_paper_keeps_cards_dates_and_tiles_whole(opened: Open) -> None:
     )
 
 
+def test_a_wide_matrix_fits_on_paper(opened: Open) -> None:
+    """Its destinations stand upright where they are many."""
+    report = dns_story()
+    problem, *rest = report.problems
+    lead = problem.connections[0]
+    assert lead.destination.workload is not None
+    workloads = [replace(lead.destination.workload, name=f"a-workload-of-a-long-name-{n}") for n in range(13)]
+    many = [replace(lead, destination=replace(lead.destination, workload=one)) for one in workloads]
+    wide = replace(report, problems=(replace(problem, connections=(lead, *many)), *rest))
+    page = opened(wide, viewport={"width": 690, "height": 980})
+    page.page.emulate_media(media="print")
+
+    assert page.run("document.querySelectorAll('.matrix thead th').length") > 10
+    assert page.run("document.documentElement.scrollWidth") <= 690
+
+
 def test_on_a_screen_nothing_speaks_of_paper(opened: Open) -> None:
     page = opened(dns_story())
     page.run("document.querySelectorAll('details').forEach(d => d.open = true)")
