@@ -68,7 +68,9 @@ class AllowedIndex:
         if not seen:
             return None
         who = "" if len(seen) == len(lasts) else f"{len(seen):,} of {len(lasts):,} connections were "
-        return f"{who}seen to pass before, as late as {moment_text(max(seen))}"
+        latest, exact = max(seen)
+        until = "as late as" if exact else "at least until"
+        return f"{who}seen to pass before, {until} {moment_text(latest)}"
 
     def _meanwhile(self, connection: ConnectionDraft) -> str | None:
         """What tells apart what passed between its refusals, empty where nothing does; ``None`` where nothing passed."""
@@ -117,17 +119,20 @@ def _inside(flow: Flow) -> tuple[str | None, str | None]:
     return None if flow.src.kind is outside else src, None if flow.dst.kind is outside else dst
 
 
-def _last_before(flows: Iterable[Flow], first: int) -> int | None:
-    """A moment before `first` up to which they were seen to pass at least; of what went on, counts by the minute tell."""
+def _last_before(flows: Iterable[Flow], first: int) -> tuple[int, bool] | None:
+    """When they were seen to pass last before `first`, and whether that is exact.
+
+    Of what went on, counts by the minute tell: it passed in the minute that begins then, or later.
+    """
     found = []
     for flow in flows:
         if flow.first is None or flow.last is None or flow.first >= first:
             continue
         if flow.last < first:
-            found.append(flow.last)
+            found.append((flow.last, True))
             continue
         begun = (b.start for b in flow.buckets if b.start is not None and b.start + b.width <= first)
-        found.append(max((flow.first, *begun)))
+        found.append((max((flow.first, *begun)), False))
     return max(found, default=None)
 
 

@@ -195,6 +195,16 @@ ARRIVING = "".join(record(second, way="INGRESS", source_port=41000 + second) for
 PASSING = "".join(record(second, way="INGRESS", verdict="FORWARDED") for second in range(20))
 
 
+def test_what_passes_again_leaves_open_how_late_it_passed_before(tmp_path):
+    """Counts by the minute tell that it passed in the minute before the refusals, and not in which second of it."""
+    before, after = version(8080, 1), version(8443, 2, "2026-03-01T12:01:08Z")
+    refused = "".join(record(second, way="INGRESS", source_port=41000 + second) for second in range(70, 90))
+    again = "".join(record(second, way="INGRESS", verdict="FORWARDED") for second in range(150, 160))
+    (problem,) = told(tmp_path, before, after, PASSING + refused + again).problems
+
+    assert "seen to pass before, at least until 2026-03-01 12:00:00 UTC" in problem.notes
+
+
 def test_two_dumps_tell_what_the_last_write_changed(tmp_path):
     """One write lies between the two, and managedFields tell when: both versions hold in their time."""
     before, after = version(8080, 1), version(8443, 2, "2026-03-01T12:00:28Z")
