@@ -16,7 +16,7 @@ from flowdiag.policy.compile.context import PolicyError
 from flowdiag.policy.compile.gke import read_match
 from flowdiag.policy.names_controller import FQDN_POLICY
 
-__all__ = ["allowed_names", "has_dns_rule"]
+__all__ = ["allowed_names", "dns_rules", "has_dns_rule"]
 
 
 def _egress_rules(case: Case) -> Iterator[tuple[NearestRule, dict[str, Any]]]:
@@ -59,10 +59,15 @@ def _has_port(case: Case, place: NearestRule) -> bool:
 
 def has_dns_rule(case: Case) -> bool:
     """Whether one of those policies sends lookups through the DNS proxy (``rules.dns``)."""
+    return any(True for _ in dns_rules(case))
+
+
+def dns_rules(case: Case) -> Iterator[dict[str, Any]]:
+    """Egress rules of those policies that send lookups through the DNS proxy, as they are written."""
     for _, rule in _egress_rules(case):
         groups = rule.get("toPorts")
         for group in groups if isinstance(groups, list) else ():
             rules = group.get("rules") if isinstance(group, dict) else None
             if isinstance(rules, dict) and rules.get("dns"):
-                return True
-    return False
+                yield rule
+                break

@@ -8,6 +8,7 @@ from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.fqdn import allowed_names, has_dns_rule
+from flowdiag.diagnose.local_redirect import redirected_past
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -28,7 +29,8 @@ class NoDnsVisibility(Rule):
 
     Signature:
         Egress to an outside address refused; an isolating policy has toFQDNs for this port, and none of the
-        policies that isolate the endpoint has a port rule with `rules.dns`.
+        policies that isolate the endpoint has a port rule with `rules.dns`, or a CiliumLocalRedirectPolicy takes
+        the lookups to pods that no such rule is for.
 
     Advice:
         Add a rule to the DNS pods on 53 with `rules: {dns: [{matchPattern: "*"}]}` for the same endpoint.
@@ -38,6 +40,7 @@ class NoDnsVisibility(Rule):
         record that knows the address by name shows that lookups are seen.
 
     References:
+        https://github.com/cilium/cilium/issues/24654
         https://github.com/cilium/cilium/issues/44452
         https://docs.cilium.io/en/stable/security/policy/language/#dns-based
     """
@@ -59,19 +62,30 @@ class NoDnsVisibility(Rule):
         if case.flow.dst.dns_names or case.flow.distinct.dns_names:
             return  # The agent knows the address by name, so it did see lookups.
         policies = [one for one in allowed_names(case) if one[0].group == "cilium.io"]
-        if not policies or case.end is None or has_dns_rule(case):
+        if not policies or case.end is None:
+            return
+        passed = None
+        if has_dns_rule(case) and (passed := redirected_past(case)) is None:
             return
         agent = agent_messages(case, *_SAID)
+        who = end_text(case.flow.src)
+        if passed is None:
+            why = f"but no policy of {who} has a DNS rule (rules.dns), so no address is ever learnt"
+            advice = 'Add egress to the DNS pods on port 53 with rules: {dns: [{matchPattern: "*"}]}.'
+        else:
+            redirect, pod = passed
+            name = f"{pod.namespace}/{pod.name}"
+            why = (
+                f"but {redirect.kind} {redirect.namespace}/{redirect.name} takes lookups to pods like {name}, for which "
+                f"no DNS rule (rules.dns) of {who} is, so no address is learnt"
+            )
+            advice = f"Let the DNS rule mean the pods of the redirect, too (toEndpoints with the labels of {name})."
         yield self.finding(
             case,
-            summary=(
-                f"{policy_text(policies[0][0])} allows names by toFQDNs, but no policy of "
-                f"{end_text(case.flow.src)} has a DNS rule (rules.dns), so no address is ever learnt."
-                f"{agent.text}"
-            ),
+            summary=f"{policy_text(policies[0][0])} allows names by toFQDNs, {why}.{agent.text}",
             said=agent.said,
-            advice='Add egress to the DNS pods on port 53 with rules: {dns: [{matchPattern: "*"}]}.',
+            advice=advice,
             basis=Basis.STATE,
             most=Confidence.LIKELY,
-            cause_key="no-dns-rule",
+            cause_key="no-dns-rule" if passed is None else "redirected",
         )
