@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.signs import DNS_PORTS
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.objects import Pod, Service
 
-__all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "dns_addresses", "is_dns_server", "is_dns_traffic"]
+__all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "dns_addresses", "dns_pods", "is_dns_server", "is_dns_traffic"]
 
 LOCAL_CACHE_IPS = frozenset({"169.254.20.10", "169.254.25.10", "fd00::10"})
 """Link-local addresses of NodeLocal DNSCache: the add-on's default, Kubespray's, the IPv6 example's."""
@@ -51,6 +52,16 @@ def dns_addresses(case: Case) -> list[str]:
         if service.labels.get("k8s-app") == "kube-dns" or service.name == "kube-dns"
         for ip in service.cluster_ips
     )
+
+
+def dns_pods(case: Case) -> tuple[str, str, str]:
+    """Namespace, key and value of a label of the DNS pods that are called; those of kubeadm's where they are not known."""
+    pod = some_pod(case.context, case.flow.dst)
+    if pod is not None and not pod.host_network:
+        for key, value in _DNS_LABELS:
+            if pod.labels.get(key) == value:
+                return pod.namespace, key, value
+    return "kube-system", "k8s-app", "kube-dns"
 
 
 def _server(end: Endpoint) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, policy_times
-from flowdiag.diagnose.dns import is_dns_server, is_dns_traffic
+from flowdiag.diagnose.dns import dns_pods, is_dns_server, is_dns_traffic
 from flowdiag.diagnose.kube_ovn import excepted_for_all
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
@@ -20,12 +20,6 @@ from flowdiag.model.policy import Condition, EndDecision, NearestRule
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["DnsBlocked"]
-
-_RULE = (
-    "Allow egress to the DNS pods on their port over UDP and TCP: namespaceSelector "
-    "kubernetes.io/metadata.name: kube-system with podSelector k8s-app: kube-dns"
-)
-
 
 _AWS_AGENT = "aws-network-policy-agent"
 """It logs egress denials of pods that no egress policy selects (aws/aws-network-policy-agent#582)."""
@@ -92,7 +86,7 @@ class DnsBlocked(Rule):
         return self.finding(
             case,
             summary=f"Lookups of {end_text(case.flow.src)} to {end_text(case.flow.dst)} are refused.",
-            advice=f"{_RULE}.",
+            advice=f"{_rule(case)}.",
             basis=Basis.PATTERN,
             cause_key="dns",
             limits=(
@@ -119,7 +113,7 @@ class DnsBlocked(Rule):
             ),
             advice=excepted_for_all(case)
             or (
-                f"If lookups are refused still, {_RULE[0].lower()}{_RULE[1:]}."
+                f"If lookups are refused still, {_rule(case, 'allow')}."
                 if allows is None
                 else f"See whether lookups are refused still, or since when {policy_text(allows.policy)} is as it is."
             ),
@@ -143,7 +137,7 @@ class DnsBlocked(Rule):
                     f"{isolated} {verb} {who} for egress, and {rule_text(rule)}, which comes nearest to "
                     f"allowing DNS, misses on {missed}."
                 ),
-                advice=f"{_of_the_rule(case, rule, condition)}{_RULE}.",
+                advice=f"{_of_the_rule(case, rule, condition)}{_rule(case)}.",
                 cause_key=f"dns:{condition}:{a_list([miss.wanted for miss in rule.misses])}",
                 most=most,
             )
@@ -157,17 +151,25 @@ class DnsBlocked(Rule):
                     f"{isolated} {verb} {who} for egress; whether {rule_text(doubtful)} allows DNS is not known: "
                     f"{a_list(doubtful.unknown, most=2)}."
                 ),
-                advice=f"Look whether that rule is meant to allow lookups. {_RULE}.",
+                advice=f"Look whether that rule is meant to allow lookups. {_rule(case)}.",
                 cause_key="dns:unknown",
                 most=Confidence.POSSIBLE,
             )
         return self.finding(
             case,
             summary=f"{isolated} {verb} {who} for egress, and no rule there allows DNS.",
-            advice=f"{_RULE}.",
+            advice=f"{_rule(case)}.",
             cause_key="dns",
             most=most,
         )
+
+
+def _rule(case: Case, verb: str = "Allow") -> str:
+    namespace, key, value = dns_pods(case)
+    return (
+        f"{verb} egress to the DNS pods on their port over UDP and TCP: namespaceSelector "
+        f"kubernetes.io/metadata.name: {namespace} with podSelector {key}: {value}"
+    )
 
 
 def _of_another_time(case: Case) -> bool:
