@@ -23,8 +23,6 @@ from flowdiag.timeline import Refusal
 
 __all__ = ["against_policies", "refused_at"]
 
-"""Verdicts of traffic that was let through."""
-
 
 def refused_at(state: State | None, at: int | None) -> Callable[[Flow], bool | None]:
     """Whether the policies of a moment refuse what passed before it; ``None`` where that is not known.

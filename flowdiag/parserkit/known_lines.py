@@ -24,7 +24,8 @@ PLAIN = -(1 << 32)
 class Entry:
     """One kind: records that agree in everything but their time and their ports."""
 
-    __slots__ = ("by_left", "event", "place", "rank", "refused", "weight")
+    # The event is not among them: its line and both ends would take more memory than all of this.
+    __slots__ = ("by_left", "direction", "names", "place", "policies", "rank", "refused", "weight", "witness")
 
     def __init__(self, event: FlowEvent, placed: Placed, sink: FlowSink, *, by_left: bool) -> None:
         self.by_left = by_left
@@ -32,23 +33,26 @@ class Entry:
         self.refused = event.verdict in REFUSED
         self.rank = RANKS[event.time_source]
         self.weight = event.count
-        self.event = event
-        self.place = placed, sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
+        self.witness, self.policies = event.witness, event.policies
+        self.direction = placed.direction
+        self.names = placed.src_names, placed.dst_names
+        self.place = sink.peer(placed.src), sink.peer(placed.dst), sink.shape(placed.shape)
 
     def repeated(self, server: bytes, sink: FlowSink) -> int | None:
         """The number in `FlowSink.repeats` of allowed records with this server's port; ``None`` where they need a lane."""
-        placed, src, dst, shape = self.place
+        src, dst, shape = self.place
         # A packet with two witnesses leaves two records, which may spell its verdict differently; only lanes count
         # such a pair once.
-        if self.refused or self.rank == RANKS[TimeSource.NONE] or self.event.witness is not None:
+        if self.refused or self.rank == RANKS[TimeSource.NONE] or self.witness is not None:
             return None
+        src_names, dst_names = self.names
         kind = sink.kind(
             shape,
-            placed.direction,
+            self.direction,
             None,
-            src_names=placed.src_names,
-            dst_names=placed.dst_names,
-            policies=self.event.policies,
+            src_names=src_names,
+            dst_names=dst_names,
+            policies=self.policies,
             time_rank=self.rank,
         )
         return None if kind is None else sink.repeats.add(src, dst, int(server) if server else -1, kind)
@@ -63,13 +67,12 @@ class Entry:
 
     def open(self, server: bytes, sink: FlowSink) -> Lane:
         """The lane of a server's port."""
-        placed, src, dst, shape = self.place
+        src, dst, shape = self.place
         port = int(server) if server else None
-        lane = sink.lane(src, dst, port, shape, placed.direction, self.event.witness)
-        if placed.src_names or placed.dst_names or self.event.policies:
-            sink.note(
-                lane, src_names=placed.src_names, dst_names=placed.dst_names, policies=self.event.policies
-            )
+        lane = sink.lane(src, dst, port, shape, self.direction, self.witness)
+        src_names, dst_names = self.names
+        if src_names or dst_names or self.policies:
+            sink.note(lane, src_names=src_names, dst_names=dst_names, policies=self.policies)
         lane.time_rank = max(lane.time_rank, self.rank)
         return lane
 
