@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from msgspec import Struct
 
 from flowdiag.ingest.problems import InputProblem
-from flowdiag.model.interrupts import leave_signals_to_main
+from flowdiag.model.interrupts import awaited
 from flowdiag.model.urls import shown
 
 __all__ = ["RemoteError", "RemoteObject", "at_once", "is_remote", "listing", "open_raw", "why_cut"]
@@ -167,8 +167,14 @@ def at_once(ask: Callable[[T], R], things: Sequence[T], paths: Iterable[str]) ->
     # It brings logging with it, which nobody else of a run has use for.
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(_AT_ONCE, initializer=leave_signals_to_main) as threads:
-        return list(threads.map(ask, things))
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        futures = [threads.submit(ask, thing) for thing in things]
+        try:
+            return [awaited(future) for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
 
 
 def _files(url: str) -> tuple[Any, str]:

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from tempfile import TemporaryDirectory
 
 __all__ = [
+    "awaited",
     "ending_signals",
     "held_back",
     "leave_signals_to_main",
@@ -20,6 +22,8 @@ __all__ = [
     "threads_without_signals",
 ]
 
+T = TypeVar("T")
+_LOOK_S = 0.5
 _Handler = Callable[[int, FrameType | None], object]
 
 
@@ -30,12 +34,25 @@ def ending_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if heard else [])]
 
 
-def leave_signals_to_main() -> None:
-    """Mask in the calling thread, which is not the main one, the signals that ask this process to end.
+def awaited(future: Future[T]) -> T:
+    """``future.result()``, for which the main thread can be interrupted whichever thread takes the signal.
 
     The system may give a signal to any thread that has not masked it, as it does where the process was stopped when
-    the signal came.  Python's handlers run in the main thread alone, and nothing would wake that where it waits for
-    this one.
+    the signal came.  Python's handlers run in the main thread alone, and nothing wakes that while it waits.
+    """
+    while True:
+        try:
+            return future.result(_LOOK_S)
+        except TimeoutError:
+            # Or it is what the work itself came to.
+            if future.done():
+                return future.result()
+
+
+def leave_signals_to_main() -> None:
+    """Mask in the calling thread, which is not the main one, the signals that ask this process to end: see `awaited`.
+
+    Not for threads that may start programs, a cluster's credential plugin for one: these would have the same mask.
     """
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())

@@ -18,7 +18,7 @@ from flowdiag.cluster.collect.options import NO_ROOM, CollectOptions, stamp
 from flowdiag.cluster.collect.plan import HubbleItem, LogItem
 from flowdiag.cluster.live.api import Api
 from flowdiag.cluster.live.errors import ApiError, CutShortError, ForbiddenError, NotServedError
-from flowdiag.model.interrupts import leave_signals_to_main
+from flowdiag.model.interrupts import awaited
 
 __all__ = ["EvidenceItems", "Progress"]
 
@@ -65,13 +65,13 @@ class EvidenceItems:
 
     def fetch(self, items: Sequence[Item]) -> None:
         """Fetch all of it, several things at a time."""
-        with ThreadPoolExecutor(_TOGETHER, initializer=leave_signals_to_main) as pool:
+        with ThreadPoolExecutor(_TOGETHER) as pool:
             futures: list[Future[None]] = []
             try:
                 # An interrupt may come as soon as the first of them is under way.
                 futures += (pool.submit(self._fetch_one, item) for item in items)
                 for item, future in zip(items, futures, strict=True):
-                    future.result()
+                    awaited(future)
                     self._progress(self._partial.size, None, item.what)
             except BaseException:
                 # After an interrupt, or when the cluster is lost, the others are not waited for.

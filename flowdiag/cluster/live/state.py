@@ -25,7 +25,7 @@ from flowdiag.cluster.live.lists import Listed, check_object, read_list
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import NOT_READ, Manifest, StateProblem, read_manifest
 from flowdiag.model.errors import ClusterError
-from flowdiag.model.interrupts import leave_signals_to_main
+from flowdiag.model.interrupts import awaited
 
 __all__ = [
     "CONFIG_MAPS",
@@ -147,14 +147,14 @@ def read_objects(
     fallback = tuple(namespaces) or ((api.namespace,) if api.namespace else ())
     served = {one.kind: one for one in found.served}
     pods: list[tuple[str, dict[str, str]]] = []
-    with ThreadPoolExecutor(_TOGETHER, initializer=leave_signals_to_main) as pool:
+    with ThreadPoolExecutor(_TOGETHER) as pool:
         futures: dict[Kind, Future[Reading]] = {}
         try:
             # An interrupt may come as soon as the first of them is under way.
             for kind, one in served.items():
                 futures[kind] = pool.submit(_read, api, one, fallback, only and one.kind.namespaced)
             for kind in kinds:
-                reading = futures[kind].result() if kind in futures else _unread(kind, found)
+                reading = awaited(futures[kind]) if kind in futures else _unread(kind, found)
                 if kind.plural == "pods" and reading.listed is not None:
                     pods = _labels(reading.listed)
                 yield reading
