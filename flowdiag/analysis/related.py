@@ -140,6 +140,12 @@ class RelatedFlows:
         self._group_of: I64 = np.array(group, np.int64)
         self._placed: Mask = np.array(placed, bool)
         self._asks = asks
+        self._some_ask = bool(asking)
+
+    def may_be_near(self, srcs: Ints, dsts: Ints, _: Ints) -> Mask:
+        """Whether one end may be one of a refused flow, which only resolving it tells."""
+        loose: Mask = ~self._placed[srcs] | ~self._placed[dsts]
+        return loose if self._number else np.zeros(len(srcs), bool)
 
     def is_near(self, srcs: Ints, dsts: Ints, _: Ints) -> Mask:
         """Whether one end of flows, by its number, is one of a refused flow."""
@@ -148,7 +154,8 @@ class RelatedFlows:
 
     def is_other_call(self, srcs: Ints, dsts: Ints, ports: Ints) -> Mask:
         """Whether flows that `is_asked_for` leaves out are of a client whose lookups were refused."""
-        other: Mask = self._asks[srcs] & ~self.is_asked_for(srcs, dsts, ports)
+        asking = self._asks[srcs] | (~self._placed[srcs] & self._some_ask)
+        other: Mask = asking & ~self.is_asked_for(srcs, dsts, ports)
         return other
 
     def is_asked_for(self, srcs: Ints, dsts: Ints, ports: Ints) -> Mask:

@@ -107,8 +107,9 @@ def sort_flows(
         made, others = near(beside.is_asked_for), near(beside.is_other_call)
         if not made:
             # That such records exist is evidence, too.
-            first = beside.is_near if selection != Selection() else _first(beside)
-            made, others = (others[:1], others[1:]) if others else (near(first)[:1], [])
+            made, others = others[:1], others[1:]
+        for among in (beside.is_near, beside.may_be_near):
+            made = made or near(among if selection != Selection() else _first(among))[:1]
         allowed.extend(flow for distinct in made for flow in resolver.resolve(distinct))
         calls.extend(flow for distinct in others for flow in resolver.resolve(distinct))
         buckets = selected_buckets(view.buckets(verdicts, protocol=selection.protocol), selection)
@@ -157,14 +158,14 @@ def _selected(flows: Iterable[DistinctFlow], selection: Selection) -> Iterator[D
             yield distinct
 
 
-def _first(beside: RelatedFlows) -> Wanted:
-    """The flows of one pair of ends, of which a refused flow has one."""
+def _first(among: Wanted) -> Wanted:
+    """The flows of one pair of ends of those that `among` tells."""
 
     def are_they(srcs: Ints, dsts: Ints, ports: Ints) -> Mask:
-        near = np.flatnonzero(beside.is_near(srcs, dsts, ports))
-        if not len(near):
+        chosen = np.flatnonzero(among(srcs, dsts, ports))
+        if not len(chosen):
             return np.zeros(len(srcs), bool)
-        first = near[np.lexsort((dsts[near], srcs[near]))[0]]
+        first = chosen[np.lexsort((dsts[chosen], srcs[chosen]))[0]]
         one_pair: Mask = (srcs == srcs[first]) & (dsts == dsts[first])
         return one_pair
 
