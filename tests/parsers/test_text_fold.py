@@ -1351,6 +1351,28 @@ def test_packets_are_told_by_their_protocol_whatever_stands_behind_their_ports(e
     assert said(folded) == said(added)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "10.0.1.28\t5 203.0.113.9 40001 443 6 4",
+        "10.0.1.28 203.0.113.9\x1f 40001 443 6 4",
+        "10.0.1.28 203.0.113.9 40001 0 255 4",
+        "10.0.1.28 203.0.113.9 0 40001 255 4",
+    ],
+)
+@pytest.mark.parametrize("action", ["ACCEPT", "REJECT"])
+def test_vpc_records_that_only_look_usual_are_read(odd, action):
+    """Two fields where a tab stands in one, and numbers in place of the ports of a protocol that has none."""
+    usual = ["10.0.1.28 203.0.113.9 40001 443 6 4", "10.0.1.28 203.0.113.9 0 0 255 4"]
+    rows = [
+        f"2 123456789010 eni-0a {ends} 240 1767607200 1767607260 {action} OK" for ends in [*usual, odd] * 3
+    ]
+    block = Block(data=("\n".join(rows) + "\n").encode(), first_line=1, last=True)
+    folded, added = both(AwsVpcFlow(), [block], ParseContext(input="in"))
+
+    assert said(folded) == said(added)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_full_seconds_are_told_wherever_blocks_are_cut(seed):
     """Some more than the limit of lines in a second, or fewer, among each other here and there."""

@@ -61,13 +61,14 @@ _SNIFF = re.compile(
 
 
 # The line above with the groups of `flowdiag.parserkit.line_form.GROUPS`.  How many packets were accepted tells nothing; a
-# port that is 0 is none.
+# port that is 0 is none, and a protocol that has none is given with zeros.
 @cache
 def _form() -> re.Pattern[bytes]:
     return re.compile(
         rb"(?:(?=(?:[^\s\x80-\xff]{1,45} ){10}([1-9]\d{9}) \d{10} (?:ACCEPT|REJECT) OK\n)()"
         rb"[2-9] (?:\d{12}|unknown) eni-[0-9a-z]{1,20} ([0-9A-Fa-f.:]{2,45} [0-9A-Fa-f.:]{2,45})() "
-        rb"(?:0|([1-9]\d{0,4}))() (?:0|([1-9]\d{0,4})) (\d{1,3}(?: \d{1,9}(?= \d{1,20} \d{10} \d{10} REJECT))?)"
+        rb"(?:0|([1-9]\d{0,4}))() (?:0|([1-9]\d{0,4})) (?(5)(?=(?:6|17|132) ))(?(7)(?=(?:6|17|132) ))"
+        rb"(\d{1,3}(?: \d{1,9}(?= \d{1,20} \d{10} \d{10} REJECT))?)"
         rb"(?: \d{1,20}){1,2} \d{10} \d{10} ([A-Z]{6})()() OK"
         rb"|([^\n]*))\n"
     )
@@ -79,7 +80,8 @@ def _quick() -> re.Pattern[bytes]:
     return re.compile(
         rb"(?:(?=[^ ]{1,2} [^ ]{7,12} [^ ]{5,24} [^ ]{2,45} [^ ]{2,45} [^ ]{1,5} [^ ]{1,5} [^ ]{1,3} [^ ]{1,20} [^ ]{1,20} ([1-9]\d{9}) \d{10} [AR])()"
         rb"[2-9] (?:\d{12}|unknown) eni-[0-9a-z]{1,20} ([^ ]{2,45} [^ ]{2,45})() "
-        rb"(?:0|([1-9]\d{0,4}))() (?:0|([1-9]\d{0,4})) (\d{1,3}(?: \d{1,9}(?= \d{1,20} \d{10} \d{10} REJECT))?)"
+        rb"(?:0|([1-9]\d{0,4}))() (?:0|([1-9]\d{0,4})) (?(5)(?=(?:6|17|132) ))(?(7)(?=(?:6|17|132) ))"
+        rb"(\d{1,3}(?: \d{1,9}(?= \d{1,20} \d{10} \d{10} REJECT))?)"
         rb"(?: \d{1,20}){1,2} \d{10} \d{10} ((?:ACCEPT|REJECT))()() OK"
         rb"|(.*))\n"
     )
@@ -133,7 +135,8 @@ class AwsVpcFlow:
 
         def read(line: bytes, around: LineEnvelope, _: Record) -> Iterator[Event]:
             text = decode(line)
-            yield from _record(dict(zip(_DEFAULT[0], text.split(), strict=True)), around, whole, text)
+            # An "address" that the quick pattern took may hold a tab, where reading finds two fields.
+            yield from _cells(record_of(text, _DEFAULT), around, whole, text)
 
         form = LineForm(pattern=_form(), quick=_quick(), clock=_start, read=read, weighs=True)
         fold_forms(self, block, context, sink, form)
@@ -153,12 +156,17 @@ class AwsVpcFlow:
                 if not text.strip() or not own:
                     continue
                 said = record_of(text, columns)
-            around = block.of_line(index)
-            if said is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="truncated", message="not as many fields as the format has")
-                continue
-            yield from _record(said, around, context, text)
+            yield from _cells(said, block.of_line(index), context, text)
+
+
+def _cells(
+    said: Mapping[str, str] | None, around: LineEnvelope, context: ParseContext, text: str
+) -> Iterator[Event]:
+    if said is None:
+        shared = frame(around, context, text)
+        yield ParseWarning(**shared, code="truncated", message="not as many fields as the format has")
+        return
+    yield from _record(said, around, context, text)
 
 
 def _record(
