@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from bisect import bisect_right
 
 from flowdiag.cluster.addresses import parse_network
@@ -11,6 +10,7 @@ from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.context import Context
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import Node, Service
+from flowdiag.policy.addresses import parse_address
 
 __all__ = ["own_service", "range_owner", "second_network", "service_outside"]
 
@@ -83,7 +83,10 @@ def range_owner(context: Context, end: Endpoint) -> Node | None:
             for text in node.pod_cidrs
             if (network := parse_network(text)) is not None
         )
-    address = ipaddress.ip_address(end.ip)
+    address = parse_address(end.ip)
+    if address is None:
+        # Redacted, or a name: it stands in the record as it was written.
+        return None
     number = int(address)
     # Ranges of nodes do not overlap: the last that begins at or before the address holds it, or none does.
     place = bisect_right(known, (address.version, number, 1 << 128, "")) - 1

@@ -133,6 +133,16 @@ def test_an_address_that_a_pod_had_once_is_opened_by_no_rule(tmp_path):
     assert problem.title == "shop/web calls an address of the pods' range that no pod has, 10.0.9.9"
 
 
+def test_an_end_outside_without_an_address_is_of_no_range(tmp_path):
+    """Somebody took the addresses out of the records and left a word in their place."""
+    lines = "".join(record(second, dst=outside("ip-7f3a")) for second in range(5))
+    allow = policy("shop", "out", {**TO_DATA, "policyTypes": ["Egress"]}, CREATED)
+    (problem,) = reported(tmp_path, NODE, allow, flows_jsonl=lines).problems
+
+    assert (problem.source.name, problem.destination.ips) == ("web", ("ip-7f3a",))
+    assert problem.code != "FD603"
+
+
 def test_a_service_that_was_not_translated_is_opened_by_no_rule_for_its_address(tmp_path):
     """Policies see the pods behind it once the agent knows the Service."""
     lines = "".join(record(second, dst=outside("10.96.0.50"), port=80) for second in range(5))
