@@ -143,6 +143,17 @@ def test_an_end_outside_without_an_address_is_of_no_range(tmp_path):
     assert problem.code != "FD603"
 
 
+def test_what_passes_a_node_between_two_ends_outside_asks_for_no_rule(tmp_path):
+    """It was refused on its way to the same name as a pod's call, and both are one problem."""
+    named = {"destination_names": ["cdn.example.net"], "way": "INGRESS"}
+    calls = ((WEB, "203.0.113.7"), (outside("1.1.1.1"), "203.0.113.8"))
+    lines = "".join(record(5, src, outside(dst), 443, **named) for src, dst in calls)
+    lock = policy("shop", "lock", {"podSelector": {}, "policyTypes": ["Egress"]}, CREATED)
+    problems = reported(tmp_path, lock, flows_jsonl=lines).problems
+
+    assert [len(one.connections) for one in problems] == [2]
+
+
 def test_a_service_that_was_not_translated_is_opened_by_no_rule_for_its_address(tmp_path):
     """Policies see the pods behind it once the agent knows the Service."""
     lines = "".join(record(second, dst=outside("10.96.0.50"), port=80) for second in range(5))

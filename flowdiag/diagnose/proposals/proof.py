@@ -21,6 +21,7 @@ from flowdiag.diagnose.proposals.groups import Groups
 from flowdiag.diagnose.proposals.node_ends import NodeEnds
 from flowdiag.diagnose.proposals.ranges import Outside, Ranges
 from flowdiag.diagnose.wording import end_text
+from flowdiag.model.cilium import WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Snapshot
@@ -41,6 +42,7 @@ __all__ = [
     "lets_pass",
     "listed",
     "opens_to_anybody",
+    "passes_by",
     "without",
 ]
 
@@ -183,7 +185,7 @@ class Steps(Struct, frozen=True):
 
     def passes(self, case: Case) -> bool:
         """Whether a connection is certainly let through at both ends with all the edits."""
-        if case.port is None or case.protocol is None:
+        if case.port is None or case.protocol is None or passes_by(case):
             return False
         src, dst = case.flow.src, case.flow.dst
         egress, ingress = (
@@ -192,6 +194,12 @@ class Steps(Struct, frozen=True):
         )
         ends = (egress.egress, ingress.ingress)
         return all(end is None or end.allowed is True for end in ends)
+
+
+def passes_by(case: Case) -> bool:
+    """Whether both ends are outside: a node sees what it hands on between such, too, and no policy is asked about it."""
+    ends = (case.flow.src, case.flow.dst)
+    return all(end.kind is EndpointKind.EXTERNAL or end.entity in WORLD_ENTITIES for end in ends)
 
 
 def blast_radius(steps: Steps, edits: Sequence[AnyEdit], ends: Ends) -> Radius | None:

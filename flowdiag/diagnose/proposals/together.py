@@ -16,7 +16,7 @@ from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
 from flowdiag.diagnose.proposals.everywhere import lookups_everywhere
 from flowdiag.diagnose.proposals.merged import summed
-from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius
+from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, blast_radius, passes_by
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.propose import compiled, compiled_steps, propose, spaces_near
 from flowdiag.diagnose.proposals.selectors import single_range
@@ -61,6 +61,7 @@ def for_every(
         given: as for `propose`.
         most: kinds of connections that may be mended beside the first.
     """
+    others = [case for case in others if not passes_by(case)]
     edit = lookups_everywhere(first, others, given)
     if edit is not None:
         everywhere = _proved(first, (edit,), [first.case, *others], policies, ends, ip_block_pods)
