@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import structs
 
-from flowdiag.cluster.claims import pod_end
+from flowdiag.cluster.behind_services import BehindServices, leaves_for
 from flowdiag.cluster.cut_names import CutNames
 from flowdiag.cluster.flow_parts import flow_of, parts_between
-from flowdiag.cluster.index import Backend, SnapshotIndex
+from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.interfaces import InterfaceIndex
 from flowdiag.cluster.leases import Leases, Span
 from flowdiag.cluster.own_networks import OwnNetworks
@@ -22,22 +22,16 @@ from flowdiag.cluster.recorded_ends import RecordedEnds
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.cilium import WORLD_ENTITIES
 from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint, EndpointKind, KnownBy
-from flowdiag.model.event import Direction, Peer
+from flowdiag.model.event import Peer
 from flowdiag.model.flow import Flow
-from flowdiag.model.objects import Service, Snapshot
+from flowdiag.model.objects import Snapshot
 from flowdiag.model.tally import Bucket, DistinctFlow, DnsAnswer
 
 __all__ = ["Resolver"]
 
 _MAX_NAMES = 8
 
-_Backend = tuple[Endpoint, int]
-"""A pod, or the workload of several, and its port."""
-
 _AT_AN_ADDRESS = (EndpointKind.POD, EndpointKind.WORKLOAD, EndpointKind.EXTERNAL, EndpointKind.UNKNOWN)
-
-_BEFORE_TRANSLATION = frozenset({"aws-network-policy-agent"})
-"""Parsers of enforcers that compare the Service's own address and port with policies, before they are translated."""
 
 
 class Resolver:
@@ -67,6 +61,7 @@ class Resolver:
         self._cut_names = CutNames(snapshot)
         self._interfaces = InterfaceIndex(snapshot, pod_names)
         self._own_networks = OwnNetworks(self.index)
+        self._services = BehindServices(self.index, self.leases)
         self._recorded: dict[tuple[Peer, str | None], Span | None] = {}
         """Ends as records name them, with what else is known of them at any time."""
         self._same: dict[int, tuple[Peer, Span | None]] = {}
@@ -74,12 +69,6 @@ class Resolver:
         self._owners: dict[tuple[int, Peer, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
         """Owners with a flow's own names of them, by ``id()`` of both; these are kept, so that no other object gets
         their ``id()``."""
-        self._backends: dict[tuple[int, int, str | None], tuple[Endpoint, _Backend | None]] = {}
-        """What is behind a Service's end, by ``id()`` of that end, port and protocol; the end is kept for the same reason."""
-        self._called: dict[tuple[int, int], tuple[Endpoint, Service, Endpoint]] = {}
-        """Ends behind Services whose own address is held against policies, likewise."""
-        self._met: dict[tuple[int, tuple[str, ...]], tuple[Endpoint, Endpoint]] = {}
-        """What was met at a Service's address outside the cluster, by ``id()`` of that end and a flow's names, likewise."""
         self._names: dict[str, set[str]] = defaultdict(set)
         for answer in answers:
             self._names[answer.ip].add(answer.name.rstrip("."))
@@ -274,126 +263,14 @@ class Resolver:
         ambiguous: bool = False,
     ) -> Flow:
         src, dst = self._own_networks.told_apart(src, dst, distinct)
-        if _leaves_for_it(dst, distinct):
-            return flow_of(distinct, src, self._outside(dst, distinct), None, buckets, ambiguous=ambiguous)
-        dst, via, port = self._behind(dst, distinct)
-        if via is not None and distinct.parser in _BEFORE_TRANSLATION:
-            dst = self._called_by(dst, via.service, distinct.dst.ip)
-        elif port != distinct.port:
+        if leaves_for(dst, distinct):
+            outside = self._services.outside(dst, distinct.first)
+            dst = self._known_owner(outside, distinct.dst, distinct.dns_names)
+            return flow_of(distinct, src, dst, None, buckets, ambiguous=ambiguous)
+        dst, via, port = self._services.met(dst, distinct)
+        if port != distinct.port:
             distinct = structs.replace(distinct, port=port)
         return flow_of(distinct, src, dst, via, buckets, ambiguous=ambiguous)
-
-    def _behind(self, dst: Endpoint, distinct: DistinctFlow) -> tuple[Endpoint, Endpoint | None, int | None]:
-        """What is behind a Service's address, the Service, and the port there.
-
-        That is its one pod, or the workload of all its pods; a Service of several workloads stays itself.
-        """
-        peer = distinct.dst
-        if dst.kind is not EndpointKind.SERVICE:
-            if peer.service is not None and dst.kind in (EndpointKind.POD, EndpointKind.WORKLOAD):
-                namespace, _, name = peer.service.partition("/")
-                service = self.index.services.get((namespace, name))
-                # The record gives the Service by name beside the translated pod: the port is the pod's.
-                via = Endpoint(
-                    kind=EndpointKind.SERVICE,
-                    namespace=namespace,
-                    name=name,
-                    service=service,
-                    known_by=KnownBy.RECORD,
-                )
-                return dst, via, distinct.port
-            return dst, None, distinct.port
-        if dst.service is None or distinct.port is None:
-            return dst, None, distinct.port
-        key = (id(dst), distinct.port, distinct.protocol)
-        known = self._backends.get(key)
-        if known is None:
-            known = self._backends[key] = (
-                dst,
-                self._backend(dst, dst.service, distinct.port, distinct.protocol),
-            )
-        found = known[1]
-        return (dst, None, distinct.port) if found is None else (found[0], dst, found[1])
-
-    def _outside(self, dst: Endpoint, distinct: DistinctFlow) -> Endpoint:
-        """A Service's address outside the cluster as the enforcer of a pod's egress met it: a node's, or nobody's here."""
-        key = (id(dst), distinct.dns_names)
-        known = self._met.get(key)
-        if known is None:
-            owner = self.leases.owner(dst.ip, distinct.first)
-            if owner.kind is EndpointKind.SERVICE:
-                note = f"address of Service {dst.namespace}/{dst.name}"
-                owner = Endpoint(kind=EndpointKind.EXTERNAL, ip=dst.ip, known_by=KnownBy.ADDRESS, note=note)
-            known = self._met[key] = (dst, self._completed(owner, distinct.dst, distinct.dns_names))
-        return known[1]
-
-    def _called_by(self, dst: Endpoint, service: Service | None, ip: str | None) -> Endpoint:
-        """An end with the Service by whose address it was called; the same value for the same end and Service."""
-        if service is None or ip not in service.cluster_ips:
-            return dst
-        key = (id(dst), id(service))
-        known = self._called.get(key)
-        if known is None:
-            known = self._called[key] = (dst, service, structs.replace(dst, service=service))
-        return known[2]
-
-    def _backend(self, dst: Endpoint, service: Service, port: int, protocol: str | None) -> _Backend | None:
-        backends = _of_family(dst.ip, self.index.backends(service, port, protocol))
-        if len(backends) > 1:
-            return _alike(dst, backends)
-        if not backends or backends[0].port is None:
-            return None
-        pod = backends[0].pod
-        note = f"behind Service {dst.namespace}/{dst.name}"
-        alike = [ip for ip in pod.ips if _same_family(ip, dst.ip)]
-        end = pod_end(pod, next(iter((*alike, *pod.ips)), None), dst.known_by, note)
-        return end, backends[0].port
-
-
-def _leaves_for_it(dst: Endpoint, distinct: DistinctFlow) -> bool:
-    """Whether a record of a pod's egress has an address that a Service has outside the cluster, or a node's port.
-
-    Inside, kube-proxy and its likes translate these before policies are asked, except before AWS's agent: what an
-    enforcer of egress still saw was held against the rules as that address.
-    """
-    service = dst.service
-    return (
-        dst.kind is EndpointKind.SERVICE
-        and dst.known_by is KnownBy.ADDRESS
-        and distinct.direction is Direction.EGRESS
-        and service is not None
-        and dst.ip not in service.cluster_ips
-    )
-
-
-def _of_family(ip: str | None, backends: Sequence[Backend]) -> Sequence[Backend]:
-    """Those that have an address of the family of the one that is called; all of them where none has."""
-    found = [one for one in backends if any(_same_family(each, ip) for each in one.pod.ips)]
-    return found or backends
-
-
-def _same_family(ip: str, other: str | None) -> bool:
-    return other is not None and (":" in ip) == (":" in other)
-
-
-def _alike(dst: Endpoint, backends: Sequence[Backend]) -> _Backend | None:
-    """The workload of all pods behind a Service; which pod it was is not known, nor its address."""
-    pod, port = backends[0].pod, backends[0].port
-    if pod.workload is None or port is None:
-        return None
-    owner = (pod.namespace, pod.workload)
-    for one in backends:
-        if one.port != port or one.pod.host_network or (one.pod.namespace, one.pod.workload) != owner:
-            return None
-    end = Endpoint(
-        kind=EndpointKind.WORKLOAD,
-        namespace=pod.namespace,
-        workload=pod.workload,
-        workload_inferred=pod.workload_inferred,
-        known_by=dst.known_by,
-        note=f"behind Service {dst.namespace}/{dst.name}",
-    )
-    return end, port
 
 
 def _service_port(distinct: DistinctFlow) -> int | None:
