@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from flowdiag.analysis.families import called_in, ways
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.leases import Leases
-from flowdiag.cluster.own_networks import apart
 from flowdiag.cluster.query import resolve_end, service_of, service_targets
 from flowdiag.cluster.ranges import Held, held_in
 from flowdiag.model.digits import is_digits, whole
@@ -217,9 +216,6 @@ class Asker:
         walk: bool = False,
     ) -> ConnectionDecision:
         decision = self.policies.evaluate(src, dst, protocol, port, icmp=icmp, walk=walk)
-        if decision.allowed and decision.ingress is not None and (why := apart(src, dst)) is not None:
-            ingress = replace(decision.ingress, allowed=None, unknown=(why,))
-            return replace(decision, allowed=None, ingress=ingress)
         return let_through(decision) if self.audits_only else decision
 
     def _pairs(

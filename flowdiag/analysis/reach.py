@@ -13,6 +13,12 @@ from flowdiag.report.reach_view import Reach, ReachResult
 
 __all__ = ["reach"]
 
+_APART = (
+    "pods in another network than this workload are listed as unknown where policies let them pass: nothing passes between "
+    "networks that OVN-Kubernetes gives namespaces of their own, but where a ClusterNetworkConnect, a router outside, a node "
+    "port or a load balancer leads across"
+)
+
 
 def reach(asker: Asker, workload: str) -> ReachResult:
     """Every workload and outside range that can reach `workload` or be reached by it, or perhaps can.
@@ -40,7 +46,14 @@ def reach(asker: Asker, workload: str) -> ReachResult:
         outbound=tuple(row for row in [*outbound, *outside_out] if row is not None),
         inbound_closed=inbound.count(None),
         outbound_closed=outbound.count(None),
-        notes=(AS_ENFORCED,) if asker.audits_only else (),
+        notes=(
+            *([AS_ENFORCED] if asker.audits_only else []),
+            *(
+                [_APART]
+                if any(sure.apart(name, other) or sure.apart(other, name) for other in others)
+                else []
+            ),
+        ),
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from flowdiag.cluster.claims import pod_end
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.second_networks import primary_networks
@@ -16,7 +18,10 @@ from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
 from flowdiag.model.tally import DistinctFlow
 
-__all__ = ["OwnNetworks", "apart"]
+__all__ = ["OwnNetwork", "OwnNetworks", "own_network"]
+
+# k8s.ovn.org/open-default-ports: '- protocol: tcp\n  port: 80\n'        OVN-Kubernetes 1.0 and later
+_OPENED = "k8s.ovn.org/open-default-ports"
 
 
 class OwnNetworks:
@@ -73,19 +78,26 @@ class OwnNetworks:
         return self._ends[key]
 
 
-def apart(src: Endpoint, dst: Endpoint) -> str | None:
-    """Why no packet comes from one pod to another, whatever policies say; ``None`` where none is known."""
-    one, other = src.pod, dst.pod
-    if one is None or other is None or one.namespace == other.namespace:
+class OwnNetwork(Struct, frozen=True):
+    """A network that stands in place of the cluster's own for a pod."""
+
+    name: str
+    """As the object that made it is called; empty where that is not known."""
+    opened: bool = False
+    """The pod opens some of its ports in the cluster's network."""
+
+
+def own_network(pod: Pod) -> OwnNetwork | None:
+    """Which network a pod talks in; ``None`` for the cluster's."""
+    if pod.template or not pod.ips:
+        # Only a pod that was given addresses says which network they are of.
+        return _UNTOLD
+    if not pod.own_ips:
         return None
-    networks = _network(one, src.ip), _network(other, dst.ip)
-    if not all(networks) or networks[0] == networks[1]:
-        return None
-    names = " and ".join(f"{pod.namespace}/{name}" for pod, name in zip((one, other), networks, strict=True))
-    return (
-        f"their networks {names} are apart: nothing passes from one to the other, whatever policies say, but where a "
-        "ClusterNetworkConnect or the routers outside join them"
-    )
+    return OwnNetwork(_network(pod, pod.own_ips[0]) or "", _OPENED in pod.annotations)
+
+
+_UNTOLD = OwnNetwork("")
 
 
 def _of_several(end: Endpoint) -> bool:

@@ -7,6 +7,7 @@ from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import EndDecision, WalkStep
 from flowdiag.policy.dataplane import Dataplane
 from flowdiag.policy.facts import Facts
+from flowdiag.policy.networks_apart import networks_apart
 
 __all__ = ["Beyond", "inhabited", "passing"]
 
@@ -18,15 +19,19 @@ class Beyond:
         spaces: namespaces of which anything is known.
         dataplane: what the enforcer does beside the rules.
         unread: why no verdict on a pod is sure, where policies are known to be missing.
+        lookups: namespaces whose Services answer lookups of names.
     """
 
-    def __init__(self, spaces: frozenset[str], dataplane: Dataplane, unread: str | None) -> None:
+    def __init__(
+        self, spaces: frozenset[str], dataplane: Dataplane, unread: str | None, lookups: frozenset[str]
+    ) -> None:
         self._spaces = spaces
         self._own_node = dataplane.own_node
         self._policed = dataplane.policed
         self._crosses = dataplane.crossing is not None
         self._on_the_way = [each for each in (dataplane.crossing, dataplane.to_own_host) if each is not None]
         self._unread = unread
+        self._lookups = lookups
 
     @property
     def unread(self) -> str | None:
@@ -64,7 +69,15 @@ class Beyond:
                 f"there isolates the pod for {direction}, and which rule admits this"
             )
         said = (each(direction, subject, peer) for each in self._on_the_way)
-        return next((why for why in said if why is not None), None)
+        why = next((why for why in said if why is not None), None)
+        # Said once, of the end that is called.
+        return self.apart(peer, subject) if why is None and direction is Direction.INGRESS else why
+
+    def apart(self, source: Facts, destination: Facts) -> str | None:
+        """Why no packet comes from one end to the other, whatever policies say; ``None`` where none is known."""
+        if source.network == destination.network:
+            return None
+        return networks_apart(source, destination, self._lookups)
 
     def doubt(self, direction: Direction, subject: Facts, peer: Facts, *, allowed: bool) -> str | None:
         """Say why a verdict of the rules is not sure; ``None`` where it is."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from flowdiag.cluster.addresses import INSIDE
+from flowdiag.cluster.own_networks import OwnNetwork, own_network
 from flowdiag.model.cilium import NODE_ENTITIES, WORLD_ENTITIES
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.objects import NAME_LABEL, Namespace, Pod, Service, Snapshot
@@ -44,6 +45,8 @@ class EndFacts:
         self._times = times
         self._spaces: dict[tuple[str, int | None], Mapping[str, str]] = {}
         """Labels of namespaces, by name and span between changes of labels."""
+        self._networked = any(pod.own_ips for pod in snapshot.pods)
+        """Whether there are networks in place of the cluster's own."""
         self._inside: dict[tuple[str, ...], Hits] = {}
         """Of pods' addresses."""
         self._by_workload: dict[tuple[str, str | None, str], list[Pod]] | None = None
@@ -135,6 +138,7 @@ class EndFacts:
             node=pod.node,
             service_account=pod.service_account,
             profiles=pod.profiles,
+            network=own_network(pod) if self._networked else None,
         )
 
     def _unseen_pod(self, endpoint: Endpoint, at: int | None) -> Facts:
@@ -166,6 +170,7 @@ class EndFacts:
             ports=None,
             addresses=_texts(endpoint.ip),
             hits=self._hits(endpoint.ip, None),
+            network=OwnNetwork("") if self._networked else None,
         )
 
     def _node(self, endpoint: Endpoint) -> Facts:
@@ -293,6 +298,8 @@ class EndFacts:
             first.ports = None
         if any(pod.node != pods[0].node for pod in pods):
             first.node = None
+        if self._networked and any(own_network(pod) != first.network for pod in pods):
+            first.network = OwnNetwork("")
         if len({pod.service_account or "default" for pod in pods}) > 1:
             # Dialects make a label of a pod's service account.
             first.service_account, first.labels_complete = None, False

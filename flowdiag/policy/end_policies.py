@@ -26,6 +26,7 @@ from flowdiag.policy.index import Plan, in_order
 from flowdiag.policy.keys_read import KeysRead
 from flowdiag.policy.model import Policy, Tier, Traffic
 from flowdiag.policy.nearest import holds_address, named
+from flowdiag.policy.networks_apart import answering_lookups
 from flowdiag.policy.register import Register
 from flowdiag.policy.selecting import View
 
@@ -74,12 +75,14 @@ class EndPolicies:
         self.dataplane = dataplane
         self.made = made if made is not None else {}
         self.groundwork = groundwork
+        self.lookups: frozenset[str] = base.lookups if base is not None else answering_lookups(snapshot)
         self.inhabited: frozenset[str] = base.inhabited if base is not None else inhabited(snapshot)
         self.beyond = Beyond(
             self.inhabited
             | {policy.ref.namespace for policy in snapshot.policies if policy.ref.namespace is not None},
             dataplane,
             unread,
+            self.lookups,
         )
         self.looks: KeysRead = base.looks if base is not None else KeysRead()
         every = [policy for tier in tiers for policy in tier.policies]

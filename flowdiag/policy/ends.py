@@ -207,6 +207,7 @@ class EndsBook:
             facts.identity_labels,
             facts.dns_names,
             facts.local,
+            facts.network,
         )
         twin = self._twins.setdefault(marks, facts)
         return None if twin is facts else twin

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from flowdiag.cluster.own_networks import OwnNetwork
 from flowdiag.model.objects import ContainerPort, Service
 from flowdiag.policy.addresses import Hits
 
@@ -63,6 +64,7 @@ class Facts:
         "namespace",
         "namespace_complete",
         "namespace_labels",
+        "network",
         "node",
         "node_labels",
         "ports",
@@ -97,6 +99,7 @@ class Facts:
         extra: Mapping[str, str] | None = None,
         why_unknown: str = "",
         elsewhere: bool = False,
+        network: OwnNetwork | None = None,
     ) -> None:
         self.kind = kind
         self.namespace = namespace
@@ -125,6 +128,8 @@ class Facts:
         self.why_unknown = why_unknown
         self.elsewhere = elsewhere
         """Of another cluster of a mesh, whose policies are asked for what that end refuses."""
+        self.network = network
+        """Which network a pod's addresses are of; ``None`` for the cluster's own."""
         self.service: Service | None = None
         """By whose address it is called, where the enforcer sees that and not the pod's own."""
         self.before: Facts | None = None
@@ -191,6 +196,7 @@ def class_key(facts: Facts, keys: tuple[str, ...]) -> tuple[object, ...]:
         facts.local,
         facts.entity,
         facts.why_unknown,
+        facts.network,
         facts.name if facts.kind == "node" else None,
         None if facts.service is None else (facts.service.namespace, facts.service.name, facts.ports),
         facts.hits.sure,

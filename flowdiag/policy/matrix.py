@@ -139,6 +139,14 @@ class Matrix:
         """Open ports from a workload to a range."""
         return self._ports(self.workloads[src], [destination.endpoint])
 
+    def apart(self, one: str, other: str) -> bool:
+        """Whether two workloads are in networks between which no packet passes from the one to the other."""
+        return any(
+            self.policies.beyond.apart(*self.policies.facts(source, target)) is not None
+            for source in self.workloads[one]
+            for target in self.workloads[other]
+        )
+
     def openness(self, sources: list[Endpoint], targets: list[Endpoint]) -> Openness:
         """What is open from any of the sources to any of the targets, and what may be."""
         pairs = [

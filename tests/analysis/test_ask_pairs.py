@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from flowdiag.analysis.ask import Asker
 from flowdiag.model.event import WorkloadRef
+from flowdiag.model.objects import Service, ServicePort
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import PolicySet, compile_policies
 from tests.policy.scenes import net_policy, pod, snapshot
@@ -71,21 +72,41 @@ def networked(space, name, network, at):
     [
         ("shop", "blue", False, None),
         ("shop", "both", False, True),
-        ("shop", "plain", False, True),
-        ("plain", "blue", False, True),
+        ("shop", "plain", False, None),
+        ("plain", "blue", False, None),
+        ("shop", "names", False, True),
+        ("names", "blue", False, None),
+        ("plain", "opened", False, True),
         ("shop", "nameless", False, True),
+        ("nameless", "plain", False, True),
         ("shop", "blue", True, False),
     ],
 )
 def test_whether_a_packet_crosses_between_networks_no_policy_says(src, dst, closed, allowed):
-    """Networks of other names are apart; one that several namespaces share is not, and the cluster's has DNS."""
-    networks = {"shop": "shared", "blue": "own", "both": "shared", "plain": None, "nameless": ""}
+    """Networks of other names are apart; one that several namespaces share is not, and the cluster's has DNS.
+
+    A pod may open ports in the cluster's network.
+    """
+    networks = {"shop": "shared", "blue": "own", "both": "shared", "opened": "own", "nameless": ""}
+    networks |= {"plain": None, "names": None}
     pods = [networked(space, "a", name, f"10.0.{n}.1") for n, (space, name) in enumerate(networks.items())]
+    pods = [
+        replace(
+            one,
+            annotations=one.annotations | {"k8s.ovn.org/open-default-ports": "- protocol: tcp\n  port: 80\n"},
+        )
+        if one.namespace == "opened"
+        else one
+        for one in pods
+    ]
     policies = [net_policy(dst, "p", {"podSelector": {}})] if closed else []
-    state = snapshot([*pods, networked("shop", "b", "shared", "10.0.0.2")], policies)
+    dns = Service(namespace="names", name="dns", ports=(ServicePort(None, "UDP", 53, 5353, None),))
+    state = snapshot([*pods, networked("shop", "b", "shared", "10.0.0.2")], policies, services=(dns,))
     asked = Asker(state, compile_policies(state, dialect=Dialect.OVN))
     answer = asked.ask(f"{src}/a", f"{dst}/a", "TCP", 80)
 
     assert answer.allowed is allowed
-    assert ("shop/shared and blue/own are apart" in (answer.error or "")) is (allowed is None)
+    said = answer.error or ""
+    assert ("shop/shared and blue/own are apart" in said) is (src == "shop" and dst == "blue" and not closed)
+    assert ("in the network" in said) is ((allowed is None and "plain" in (src, dst)) or src == "names")
     assert asked.ask("shop/a", "shop/b", "TCP", 80).allowed is True

@@ -6,6 +6,7 @@ import pytest
 from flowdiag.analysis import load_asker
 from flowdiag.analysis.options import StateOptions
 from flowdiag.analysis.reach import reach
+from flowdiag.analysis.whatif import Revision, whatif
 from flowdiag.report.reach_view import render_reach
 
 UNCLEAR = """
@@ -164,3 +165,63 @@ def test_outside_addresses_of_a_family_that_a_pod_lacks_reach_it_in_no_cluster_o
     assert [row.peer for row in reach(asker, "shop/web").inbound if ":" in row.peer] == []
     assert [row.peer for row in reach(asker, "shop/web").outbound if ":" in row.peer] == []
     assert any(":" in row.peer for row in reach(asker, "data/db").inbound)
+
+
+CLOSED = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: blue}
+spec: {podSelector: {matchLabels: {app: web}}}
+"""
+
+
+def _removed(tmp_path, state):
+    """Pairs of workloads that a default deny around blue/web closes for sure."""
+    change = tmp_path / "closed.yaml"
+    change.write_text(CLOSED)
+    changed = whatif(
+        Revision(apply=(str(change),)), state=StateOptions(paths=(str(state),), dialect="ovn")
+    ).result
+    return [(one.src, one.dst) for one in changed.connections if "-" not in one.src + one.dst]
+
+
+OWN = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  namespace: {space}
+  labels: {{app: {name}}}
+  annotations:
+    k8s.ovn.org/pod-networks: >-
+      {{"default": {{"ip_addresses": ["{ip}/23"], "role": "infrastructure-locked"}},
+       "{space}/{network}": {{"ip_addresses": ["{own}/16"], "role": "primary"}}}}
+spec: {{nodeName: n1, containers: [{{name: c}}]}}
+status: {{podIP: {ip}, phase: Running}}
+---"""
+
+
+def own(space, name, network, number):
+    """A pod as OVN-Kubernetes notes it whose namespace has a primary network."""
+    return OWN.format(
+        space=space, name=name, network=network, ip=f"10.131.0.{number}", own=f"10.0.0.{number}"
+    )
+
+
+def test_what_policies_open_between_networks_that_are_apart_is_not_open(tmp_path):
+    """No policy closes it, and still nothing passes from a network of a namespace to another's, nor to the cluster's."""
+    path = tmp_path / "state.yaml"
+    pods = [own("blue", "web", "blue", 4), own("blue", "db", "blue", 5), own("red", "db", "red", 6)]
+    path.write_text("".join([*pods, pod("plain", "10.131.0.9")]))
+    asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="ovn"))
+    result = reach(asker, "blue/web")
+
+    rows = {row.peer: (bool(row.ports), bool(row.unknown)) for row in (*result.inbound, *result.outbound)}
+    workloads = {peer: row for peer, row in rows.items() if "/" in peer}
+    assert workloads == {"blue/db": (True, False), "red/db": (False, True), "shop/plain": (False, True)}
+    assert "pods in another network than this workload are listed as unknown" in "".join(result.notes)
+    assert reach(asker, "shop/plain").notes
+    assert _removed(tmp_path, path) == [("blue/db", "blue/web")]
+    path.write_text("".join(pods[:2]))
+    asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="ovn"))
+    assert not reach(asker, "blue/web").notes
