@@ -43,6 +43,7 @@ from flowdiag.parserkit.interfaces import WORKLOAD_PREFIXES, interface_name, is_
 from flowdiag.parserkit.json_records import (
     beheaded,
     bounded,
+    chosen_objects,
     has_long_number,
     integer_of,
     json_lines,
@@ -141,6 +142,7 @@ __all__ = [
     "beheaded",
     "bounded",
     "canonical_ip",
+    "chosen_objects",
     "count_lines",
     "cut_lines",
     "decode",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ __all__ = [
     "JsonLine",
     "beheaded",
     "bounded",
+    "chosen_objects",
     "has_long_number",
     "integer_of",
     "json_lines",
@@ -105,6 +106,29 @@ def json_lines(block: Block, context: ParseContext, mark: bytes) -> Iterator[Jso
         if record is None:
             shared = frame(around, context, text)
             yield ParseWarning(**shared, code="malformed-json", message="not a whole record")
+        else:
+            yield JsonLine(record, around, text)
+
+
+def chosen_objects(
+    block: Block, context: ParseContext, wanted: Callable[[bytes], object], what: str
+) -> Iterator[JsonLine | ParseWarning]:
+    """Yield the objects of those lines that are wanted; a wanted line that is no whole object becomes a warning.
+
+    Args:
+        block: whole lines.
+        context: of the input.
+        wanted: whether a line is read; most are passed over so, before their JSON is.
+        what: what a record of this log is called in that warning.
+    """
+    for index, line in iter_lines(block):
+        if not wanted(line):
+            continue
+        around, text = block.of_line(index), decode(line)
+        record = json_object(line)
+        if record is None:
+            shared = frame(around, context, text)
+            yield ParseWarning(**shared, code="malformed-json", message=f"not a whole {what}")
         else:
             yield JsonLine(record, around, text)
 

@@ -25,12 +25,10 @@ from flowdiag.parserkit import (
     PolicyHit,
     Verdict,
     canonical_ip,
-    decode,
+    chosen_objects,
     frame,
     instant_of,
     integer_of,
-    iter_lines,
-    json_object,
     object_of,
     port_number,
     protocol_name,
@@ -43,6 +41,7 @@ __all__ = ["AntreaTraceflow"]
 _SNIFF = re.compile(
     rb'\{"(?:kind"\s?:\s?"Traceflow"|apiVersion"\s?:\s?"[a-z.]{1,40}/v\d\w{0,8}",\s?"kind"\s?:\s?"Traceflow")'
 )
+_MARK = re.compile(rb'"Traceflow"')
 _DENIED = ("Dropped", "Rejected")
 _ARRIVED = ("Delivered", "ForwardedOutOfOverlay", "ForwardedOutOfNetwork", "ForwardedToEgressNode")
 _BY_POLICY = "NetworkPolicy"
@@ -70,16 +69,11 @@ class AntreaTraceflow:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per Traceflow that came to an end, else a message."""
-        for index, line in iter_lines(block):
-            if b'"Traceflow"' not in line:
+        for line in chosen_objects(block, context, _MARK.search, "Traceflow"):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            around = block.of_line(index)
-            text = decode(line)
-            record = json_object(line)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole Traceflow")
-                continue
+            record, around, text = line
             status = object_of(record, "status")
             results = [one for one in _list(status, "results") if isinstance(one, dict)]
             seen = [

@@ -20,10 +20,9 @@ from flowdiag.parserkit import (
     ObjectRef,
     ParseContext,
     ParseWarning,
-    decode,
+    chosen_objects,
     frame,
     instant_of,
-    iter_lines,
     json_object,
     object_of,
     seek,
@@ -68,16 +67,11 @@ class KubernetesAudit:
         """Yield a change per request that changed something that matters."""
         seen: dict[str, None] = context.memory.setdefault("audit-ids", {})
         states: dict[ObjectRef, dict[str, Any]] = context.memory.setdefault("audit-objects", {})
-        for index, line in iter_lines(block):
-            if _WRITES.search(line) is None:
+        for line in chosen_objects(block, context, _WRITES.search, "audit record"):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            around = block.of_line(index)
-            text = decode(line)
-            record = json_object(line)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole audit record")
-                continue
+            record, around, text = line
             for request in _requests(record):
                 if request.identity is not None:
                     if request.identity in seen:

@@ -21,12 +21,10 @@ from flowdiag.parserkit import (
     LogEvent,
     ParseContext,
     ParseWarning,
-    decode,
+    chosen_objects,
     frame,
     instant_of,
     integer_of,
-    iter_lines,
-    json_object,
     object_of,
     text_of,
 )
@@ -37,6 +35,7 @@ __all__ = ["KubernetesEvents"]
 # {"kind":"Event","apiVersion":"v1","involvedObject":{"kind":"Pod","namespace":"shop","name":"web-1"},"reason":"Unhealthy",
 #  "message":"Readiness probe failed: ...","type":"Warning","lastTimestamp":"2026-01-05T10:00:00Z","source":{...}}   1.20 to 1.34
 _SNIFF = re.compile(rb'"involvedObject"\s{0,4}:\s{0,4}\{|"apiVersion"\s{0,4}:\s{0,4}"events\.k8s\.io/v1')
+_MARK = re.compile(rb'"(?:involvedObject|regarding)"')
 _OF_CILIUM = re.compile(rb"\b(?:Incoming|Outgoing) packet dropped \([a-z_]{1,64}\)")
 _SIGNALS = {
     "FailedCreatePodSandBox": "pod-sandbox-failed",
@@ -69,16 +68,11 @@ class KubernetesEvents:
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a message per Event, or the refusals that it tells of."""
         told: dict[str, int] = context.memory.setdefault("kubernetes-events", {})
-        for index, line in iter_lines(block):
-            if b'"involvedObject"' not in line and b'"regarding"' not in line:
+        for line in chosen_objects(block, context, _MARK.search, "Event"):
+            if isinstance(line, ParseWarning):
+                yield line
                 continue
-            around = block.of_line(index)
-            text = decode(line)
-            record = json_object(line)
-            if record is None:
-                shared = frame(around, context, text)
-                yield ParseWarning(**shared, code="malformed-json", message="not a whole Event")
-                continue
+            record, around, text = line
             record = object_of(record, "object") or record  # a watch's {"type":"ADDED","object":{...}}
             about = object_of(record, "involvedObject") or object_of(record, "regarding")
             source = object_of(record, "source") or object_of(record, "deprecatedSource")
