@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flowdiag.analysis.ask import Answer, Asker, Pair
+from flowdiag.analysis.answers import Answer, Pair
+from flowdiag.analysis.ask import Asker
 from flowdiag.diagnose import Case, Context, diagnose
 from flowdiag.diagnose.proposals import attach
 from flowdiag.model.endpoint import Endpoint

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from flowdiag.analysis.ask import Answer, Asker, Pair
+from flowdiag.analysis.answers import Answer, Pair
+from flowdiag.analysis.ask import Asker
 from flowdiag.cluster.addresses import Network, in_any, parse_network
 from flowdiag.cluster.index import SnapshotIndex
 from flowdiag.cluster.passing import got_past

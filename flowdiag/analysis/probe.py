@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.analysis.ask import Answer, Pair
+from flowdiag.analysis.answers import Answer, Pair
 from flowdiag.analysis.options import StateOptions
 from flowdiag.analysis.questions import load_asker
 from flowdiag.cluster import service_of

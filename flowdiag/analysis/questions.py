@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from flowdiag.analysis.answer_finding import diagnose_answer
-from flowdiag.analysis.ask import Answer, Asker
+from flowdiag.analysis.answers import Answer
+from flowdiag.analysis.ask import Asker
 from flowdiag.analysis.attribute import judged
 from flowdiag.analysis.collect import gather
 from flowdiag.analysis.objects import HOW_TO_TAKE, read_state, some_objects
