@@ -6,11 +6,9 @@ import math
 
 from flowdiag.diagnose.context import Context
 from flowdiag.model.policy import CALICO_GROUPS, PolicyRef
+from flowdiag.policy.compile.calico_tiers import KUBERNETES_ORDER
 
-__all__ = ["KUBERNETES_ORDER", "order_of", "stands_before"]
-
-KUBERNETES_ORDER = 1000.0
-"""Where NetworkPolicy stands in the default tier."""
+__all__ = ["order_of", "stands_before"]
 
 
 def stands_before(context: Context, ref: PolicyRef, other: PolicyRef) -> bool:

@@ -10,10 +10,8 @@ from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
-from flowdiag.diagnose.health_checks import health_check
-from flowdiag.diagnose.inside import service_outside
+from flowdiag.diagnose.fd1_isolation.default_deny_advice import advised, to_bring
 from flowdiag.diagnose.needs import Needs
-from flowdiag.diagnose.replies import answering_port
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import (
@@ -23,16 +21,11 @@ from flowdiag.diagnose.wording import (
     known_end_text,
     miss_text,
     policies_text,
-    port_text,
     rule_text,
 )
-from flowdiag.model.endpoint import EndpointKind
-from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, EndDecision, NearestRule, PolicyRef
+from flowdiag.model.policy import Condition, EndDecision, NearestRule, PolicyRef
 from flowdiag.model.report import Confidence, Severity
-from flowdiag.model.words import IF_MEANT
-from flowdiag.policy.addresses import parse_address
 
 __all__ = ["DefaultDeny"]
 
@@ -48,17 +41,6 @@ _NEEDED = (
     (Condition.POD, Needs.PODS, "which pods the rule means"),
     (Condition.NAMESPACE, Needs.NAMESPACES, "which labels the namespaces have"),
 )
-
-
-_OBJECTS = (Needs.POLICIES, Needs.PODS, Needs.NAMESPACES, Needs.SERVICES)
-
-
-_BY_NAME = {
-    Dialect.CILIUM: "a CiliumNetworkPolicy can go by the name (toFQDNs)",
-    Dialect.GKE: "a FQDNNetworkPolicy can go by the name",
-    Dialect.ANTREA: "a policy of Antrea's can go by the name (fqdn)",
-}
-"""Who lets in by DNS names."""
 
 
 class DefaultDeny(Rule):
@@ -126,25 +108,10 @@ class DefaultDeny(Rule):
                 )
         # A rule that misses on labels of objects that were not read may match after all.
         guessed = Needs.NAMESPACES not in case.has and missed.conditions == {Condition.NAMESPACE}
-        way = "to" if case.direction == "egress" else "from"
-        whom = next(iter(case.peer.dns_names), peer)
-        advice = (
-            f"{IF_MEANT}{who} have an {case.direction} rule {way} {whom} on {port_text(case)}; "
-            f"if it is not, the policies work as written.{_by_name(case)}"
-        )
-        advice = (
-            _other_family(case)
-            or _of_platform(case)
-            or _answering(case)
-            or _of_a_service(case)
-            or _of_a_balancer(case)
-            or _of_ports(case)
-            or advice
-        )
         return self.finding(
             case,
             summary=f"{isolating_text(case)} {verb} {who} for {case.direction}{rest}",
-            advice=advice,
+            advice=advised(case),
             most=Confidence.LIKELY if guessed else Confidence.RECORDED,
             cause_key=missed.key,
             limits=limits,
@@ -180,24 +147,11 @@ class DefaultDeny(Rule):
         yield self.finding(
             case,
             summary=summary,
-            advice=_to_bring(case),
+            advice=to_bring(case),
             basis=Basis.PATTERN,
             cause_key="recorded",
             limits=(_why_unknown(case),),
         )
-
-
-def _by_name(case: Case) -> str:
-    """Say that a name's addresses change, and what goes by the name where there is such a thing."""
-    if case.direction is not Direction.EGRESS or not case.peer.dns_names:
-        return ""
-    dialect = case.context.dialect
-    goes = _BY_NAME.get(dialect) if dialect is not None else None
-    return (
-        f" Its addresses may change: {goes}."
-        if goes
-        else " Its addresses may change, and a rule goes by them."
-    )
 
 
 class _Missed(Struct, frozen=True):
@@ -240,25 +194,6 @@ def _doubt(rule: NearestRule) -> str:
     return f"{rule_text(rule)} {verdict}: {a_list(rule.unknown, most=2)}."
 
 
-def _to_bring(case: Case) -> str:
-    """What to add to the input: who an end was, the namespace or the kinds that were not read, else those of the time."""
-    for end in (case.enforcer, case.peer):
-        if end.kind is EndpointKind.UNKNOWN and end.note is not None and len(end.candidates) == 1:
-            return f"Find out whose {end.ip} was (a dump of that time, Events of pods): {end.note}."
-    where = case.enforcer.namespace
-    if Needs.POLICIES in case.has and where is not None and where not in case.context.namespaces_read:
-        return (
-            f"Bring the objects of namespace {where} (kubectl get ... -n {where} -o yaml): nothing of it was read, "
-            "and what was read may be of another cluster."
-        )
-    missing = [need.words[0] for need in _OBJECTS if need not in case.context.has]
-    if not missing:
-        return "Bring the objects of that time: those that were read do not tell which policies isolate it."
-    return (
-        f"Add the cluster's {a_list(missing)} (kubectl get ... -A -o yaml) to see which policies isolate it."
-    )
-
-
 def _why_unknown(case: Case) -> str:
     decided = case.decision
     ends = (case.end,) if case.end is not None or decided is None else (decided.egress, decided.ingress)
@@ -270,97 +205,3 @@ def _why_unknown(case: Case) -> str:
     if decided is None:
         return "Neither end is known as a pod or node of the cluster, so the policies could not be replayed."
     return "The policies that were read isolate neither end, so far as the ends are known."
-
-
-_EVERY = {"0.0.0.0/0": (6, "IPv4", "IPv6", "::/0"), "::/0": (4, "IPv6", "IPv4", "0.0.0.0/0")}
-"""Ranges that mean everybody of one family, with the other one's number, both names, and what means everybody there."""
-
-
-def _other_family(case: Case) -> str | None:
-    """A rule for everybody, held against an address of the family that it says nothing of."""
-    address = parse_address(case.peer.ip) if case.peer.ip is not None else None
-    for rule in case.nearest if address is not None else ():
-        for miss in rule.misses:
-            # "0.0.0.0/0 except 10.0.0.0/8" is everybody outside, too.
-            whole = miss.wanted.partition(" ")[0]
-            found = _EVERY.get(whole) if miss.condition is Condition.IP else None
-            if found is not None and address is not None and address.version == found[0]:
-                _, own, other, range_ = found
-                return (
-                    f"{whole} in {rule_text(rule)} is every {own} address and no {other} one: if everybody is "
-                    f"meant, write {range_} beside it."
-                )
-    return None
-
-
-def _answering(case: Case) -> str | None:
-    """What may be answers needs no rule: one for a client's port would be for a connection that is over."""
-    port = answering_port(case)
-    if port is None:
-        return None
-    return (
-        f"If these are answers of {end_text(case.flow.src)} from port {port}, add no rule: look at conntrack (entries that "
-        "expired or were lost) and at agents that began again. If it is a call of its own, let the refusing end admit it."
-    )
-
-
-def _of_a_service(case: Case) -> str | None:
-    """A Service that was asked for, held against a rule that means the pods behind it, before it is translated."""
-    service = case.flow.dst.service if case.direction is Direction.EGRESS else None
-    rule = next(iter(case.missing_one(Condition.SERVICE)), None)
-    if service is None or rule is None:
-        return None
-    return (
-        f"{rule_text(rule)} may mean the pods, but not Service {service.namespace}/{service.name}: here a Service is held "
-        "against the rules before it is translated, and a rule's podSelector means it where the Service's own selector "
-        f"has what is asked for ({_wanted(rule)}). Add that to the Service's selector, or ask for less in the rule."
-    )
-
-
-def _of_a_balancer(case: Case) -> str | None:
-    """A Service's address outside the cluster, which no selector means: the rules may mean the pods behind it."""
-    service = service_outside(case.context, case.peer) if case.direction is Direction.EGRESS else None
-    if service is None:
-        return None
-    whose = f"Service {service.namespace}/{service.name}"
-    return (
-        f"{case.peer.ip} is {whose}'s address for callers outside the cluster: rules that select its pods do not mean "
-        f"it. Call {service.name}.{service.namespace}, or allow {case.peer.ip} as an address, if the call is meant."
-    )
-
-
-def _wanted(rule: NearestRule) -> str:
-    return a_list([miss.wanted or "" for miss in rule.misses if miss.condition is Condition.SERVICE])
-
-
-def _of_ports(case: Case) -> str | None:
-    """A ping, held against a rule for ports: it has none, and such a rule does not mean it."""
-    if case.protocol not in _PINGED:
-        return None
-    for rule in case.missing_one(Condition.PROTOCOL):
-        if rule.policy.group == "cilium.io":
-            family = "IPv6" if case.protocol == "ICMPv6" else "IPv4"
-            icmp = case.flow.distinct.icmp
-            kind = f", type: {icmp.type}" if icmp is not None and icmp.type is not None else ""
-            way = f"admit it by a rule with icmps: [{{fields: [{{family: {family}{kind}}}]}}]"
-        elif rule.policy.group in CALICO_GROUPS:
-            way = f"admit it by a rule with protocol: {case.protocol}"
-        else:
-            way = "NetworkPolicy has no word for it but a rule without ports"
-        return f"{rule_text(rule)} is for ports, and {port_text(case)} has none: if it is meant, {way}."
-    return None
-
-
-_PINGED = frozenset({"ICMP", "ICMPv6"})
-
-
-def _of_platform(case: Case) -> str | None:
-    """A cloud's health checks, without which its load balancer sends nobody."""
-    told = health_check(case.peer.ip) if case.direction is Direction.INGRESS else None
-    if told is None:
-        return None
-    whose, ranges = told
-    return (
-        f"{case.peer.ip} is of {whose}, which takes a backend that does not answer out of service: allow "
-        f"{a_list(list(ranges))} on {port_text(case)}."
-    )

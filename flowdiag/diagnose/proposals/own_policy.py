@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowdiag.diagnose.calico_places import KUBERNETES_ORDER, order_of
+from flowdiag.diagnose.calico_places import order_of
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.proposals.calico import calico_peer, calico_selector
 from flowdiag.diagnose.proposals.cilium import cilium_peer
@@ -27,6 +27,7 @@ from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CALICO_GROUPS, PEER_WORDS, Dialect, EndDecision, PolicyRef
+from flowdiag.policy.compile.calico_tiers import KUBERNETES_ORDER
 
 __all__ = ["DNS_NAME", "free_name", "languages", "own_policy"]
 

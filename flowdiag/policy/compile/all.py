@@ -17,6 +17,7 @@ from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kuberne
 from flowdiag.policy.compile.antrea import among_antrea, compile_antrea, is_behind
 from flowdiag.policy.compile.antrea_groups import ANTREA_GROUPS, unrealized
 from flowdiag.policy.compile.aws_strict import is_strict, strict_tier
+from flowdiag.policy.compile.calico_tiers import CalicoTiers
 from flowdiag.policy.compile.context import CompileContext
 from flowdiag.policy.compile.egress_firewall import FIREWALL, compile_egress_firewall
 from flowdiag.policy.compile.gke import compile_fqdn_policy, lookups
@@ -150,7 +151,7 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
     snapshot, labels = context.snapshot, context.calico
     if labels is None:
         raise ValueError("Calico's policies need its view of labels")
-    tiers = calico.CalicoTiers(snapshot, labels)
+    tiers = CalicoTiers(snapshot, labels)
     notes: list[tuple[PolicyRef, str]] = []
     images = not (
         ("networking.k8s.io", kubernetes.KIND) in snapshot.kinds_seen

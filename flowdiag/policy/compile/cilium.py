@@ -1,7 +1,8 @@
 """CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy, and NetworkPolicy as Cilium enforces it.
 
 All three are one additive set, denials first.  Conditions ask the identity's labels
-(`flowdiag.policy.compile.cilium_identity`), so NetworkPolicy's selectors are turned into such conditions too.
+(`flowdiag.policy.compile.cilium_identity`), so NetworkPolicy's selectors are turned into such conditions too
+(`flowdiag.policy.compile.cilium_turned`).
 
 Sources: Cilium v1.20 ``pkg/policy/{repository,rule}.go``, ``pkg/k8s/network_policy.go``,
 ``Documentation/security/policy/{intro,language,deny}.rst``.
@@ -9,59 +10,47 @@ Sources: Cilium v1.20 ``pkg/policy/{repository,rule}.go``, ``pkg/k8s/network_pol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
 
 from flowdiag.model.cilium import POLICY_KINDS
-from flowdiag.model.event import PORT_PROTOCOLS, Direction
+from flowdiag.model.event import Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.compile.cilium_identity import IdentityBook
-from flowdiag.policy.compile.cilium_peers import CidrSelected, EntitySelected
+from flowdiag.policy.compile.cilium_peers import EntitySelected
 from flowdiag.policy.compile.cilium_rules import RuleReader, bare_node_selector
 from flowdiag.policy.compile.cilium_selectors import (
     IdentitySelected,
     IdentitySelector,
     Want,
-    namespace_labels,
-    namespace_named,
-    pod_labels,
     subject_selector,
 )
 from flowdiag.policy.compile.cilium_state import CiliumState
-from flowdiag.policy.compile.cilium_traffic import named_elsewhere
+from flowdiag.policy.compile.cilium_turned import ByIdentity
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
-    Turned,
     check_fields,
     entries,
     validity_of,
-    with_former,
 )
 from flowdiag.policy.matchers import (
-    AddressRange,
-    NamespaceNamed,
-    NamespaceSelected,
     NodeSelected,
-    PodSelected,
     Undecidable,
 )
 from flowdiag.policy.model import (
     Action,
     Matcher,
     Order,
-    Outcome,
     Peer,
     Policy,
     Rule,
     Tier,
-    TrafficMatcher,
 )
 from flowdiag.policy.selectors import Requirement, SelectorError
-from flowdiag.policy.traffic import NamedPort, OneOf
 
 __all__ = ["GROUP", "OWN_NODE", "POLICED", "CiliumSet"]
 
@@ -102,6 +91,7 @@ class CiliumSet:
             else (CiliumState(context.snapshot), IdentityBook(context.snapshot))
         )
         self._state, self.book = self.groundwork
+        self._turning = ByIdentity(context, self._state, self.book.cluster)
         self._rejected: dict[_Key, str] = {}
         for policy in context.snapshot.policies:
             if self.knows(policy) and policy.spec_index is not None:
@@ -299,60 +289,7 @@ class CiliumSet:
 
     def by_identity(self, policy: Policy) -> Policy:
         """Turn the conditions of another language's policy into conditions on identities."""
-        return self._context.turned(policy, self._turned)
-
-    def _turned(self, policy: Policy, old: Turned | None) -> Policy:
-        """See `by_identity`; a rule that an edit left as it was is the same object as before, and was turned then."""
-        rules = {
-            direction: tuple(
-                known[1]
-                if known is not None and known[0] is rule
-                else self._turned_rule(rule, direction, known)
-                for rule, known in with_former(own, _pairs(old, direction))
-            )
-            for direction, own in policy.rules.items()
-        }
-        return structs.replace(
-            policy, applies_to=tuple(self._matcher(each) for each in policy.applies_to), rules=rules
-        )
-
-    def _turned_rule(self, rule: Rule, direction: Direction, old: tuple[Rule, Rule] | None) -> Rule:
-        traffic, peers = rule.traffic, rule.peers
-        if direction is Direction.EGRESS:
-            traffic = tuple(self._egress_ports(each) for each in traffic)
-        if peers is not None:
-            was = zip(old[0].peers or (), old[1].peers or (), strict=True) if old is not None else ()
-            peers = tuple(
-                known[1]
-                if known is not None and known[0] is peer
-                else Peer(peer.path, tuple(self._matcher(each) for each in peer.matchers))
-                for peer, known in with_former(peers, was)
-            )
-        return structs.replace(rule, traffic=traffic, peers=peers)
-
-    def _egress_ports(self, matcher: TrafficMatcher) -> TrafficMatcher:
-        """A port's name in an egress rule may stand for what any pod calls so, as in Cilium's own kinds."""
-        if isinstance(matcher, OneOf):
-            return OneOf(tuple(self._egress_ports(each) for each in matcher.items))
-        if isinstance(matcher, NamedPort):
-            protocols = PORT_PROTOCOLS if matcher.protocol is None else (matcher.protocol,)
-            return named_elsewhere(matcher.name, protocols, self._state.port_names)
-        return matcher
-
-    def _matcher(self, matcher: Matcher) -> Matcher:
-        selector: IdentitySelector
-        if isinstance(matcher, PodSelected):
-            selector = pod_labels(matcher.selector)
-        elif isinstance(matcher, NamespaceSelected):
-            selector = namespace_labels(matcher.selector)
-        elif isinstance(matcher, NamespaceNamed):
-            selector = IdentitySelector((namespace_named(matcher.namespace),))
-        elif isinstance(matcher, AddressRange):
-            open_range = structs.replace(matcher, pods=Outcome.MATCH, nodes=Outcome.MATCH)
-            return CidrSelected(open_range, matcher)
-        else:
-            return matcher
-        return IdentitySelected(selector, self._state.local_default, self.book.cluster)
+        return self._turning.policy(policy)
 
 
 def _key(policy: PolicyObject) -> _Key:
@@ -370,9 +307,3 @@ def _is_host(spec: dict[str, Any], namespace: str | None) -> bool:
 
 def _all_known(spec: dict[str, Any]) -> bool:
     return all(value is None or key in _FIELDS for key, value in spec.items())
-
-
-def _pairs(turned: Turned | None, direction: Direction) -> Iterable[tuple[Rule, Rule]]:
-    """The rules of a policy, each with what it was turned into."""
-    was, now = ((), ()) if turned is None else (each.rules.get(direction, ()) for each in turned)
-    return zip(was, now, strict=True)
