@@ -13,6 +13,7 @@ from flowdiag.model.event import Cause, Peer, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
+from flowdiag.model.reasons import meaning_of
 from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
@@ -39,6 +40,7 @@ _FEW = 5
 """With fewer records than this, two inputs may agree in their number by chance."""
 _MS = 1_000_000
 """Nanoseconds in a millisecond."""
+_NOT_KNOWN = "what such a reason comes from is not known here"
 _MAX_REASONS = 5
 
 
@@ -133,27 +135,26 @@ def without_ends(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
 
 
 def unknown_reasons(unattributed: Sequence[Flow]) -> Iterator[ReportWarning]:
-    """Yield where drops stand whose reason nobody here knows: a later release's, most likely.
+    """Yield where drops stand of which nobody here can tell whether a policy refused: by reasons of a later release, most likely.
 
-    They are refused, and no policy's as far as anybody can tell; the reader may know the reason.
+    They are refused, and no policy's as far as anybody can tell; the reader may know the reason.  Of some reasons it is known
+    what they come from: a firewall's rule that may be a policy's or an administrator's.
     """
-    counts: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {}
     for flow in unattributed:
         one = flow.distinct
         said = one.reason_raw or one.reason or (str(one.reason_code) if one.reason_code is not None else None)
         if said is not None and one.verdict is Verdict.DENIED and one.cause is None:
-            counts[said] += flow.count
-    if not counts:
-        return
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{said} {count:,}" for said, count in ordered[:_MAX_REASONS])
-    more = f" and {plural(len(ordered) - _MAX_REASONS, 'more reason')}" if len(ordered) > _MAX_REASONS else ""
-    number = sum(counts.values())
-    yield general_warning(
-        "unknown-drop-reason",
-        f"{plural(number, 'drop')} of unknown cause ({listed}{more}): what such a "
-        "reason comes from is not known here, and no policy is blamed",
-    )
+            counts.setdefault(meaning_of(one.reason) or _NOT_KNOWN, Counter())[said] += flow.count
+    for meaning, by_reason in sorted(counts.items(), key=lambda item: (-item[1].total(), item[0])):
+        ordered = sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))
+        listed = ", ".join(f"{said} {count:,}" for said, count in ordered[:_MAX_REASONS])
+        left = len(ordered) - _MAX_REASONS
+        more = f" and {plural(left, 'more reason')}" if left > 0 else ""
+        yield general_warning(
+            "unknown-drop-reason",
+            f"{plural(by_reason.total(), 'drop')} of unknown cause ({listed}{more}): {meaning}, so no policy is blamed",
+        )
 
 
 def without_times(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:
