@@ -18,7 +18,7 @@ from flowdiag.model.report import ReportWarning, general_warning
 from flowdiag.model.tally import InputSummary
 from flowdiag.model.time import moment_text, rfc3339_seconds
 from flowdiag.model.words import HINT_BEHIND, capital, plural
-from flowdiag.policy import dialects_seen, enforcers
+from flowdiag.policy import PLAIN, dialects_seen, enforcers
 
 __all__ = [
     "cluster_names",
@@ -248,20 +248,36 @@ def told_twice(inputs: Sequence[InputSummary]) -> Iterator[ReportWarning]:
 
 
 def several_enforcers(state: State | None, cnis: Sequence[str] = ()) -> list[ReportWarning]:
-    """Yield where there are several CNIs and nothing tells which of them enforces: policies are read as the API defines them."""
-    if state is None or not state.detected or state.dialect is not Dialect.KUBERNETES:
+    """Yield where there are several CNIs that enforce, or of which nothing tells which one does.
+
+    Where nothing tells, policies are read as the API defines them.
+    """
+    if state is None or not state.detected:
         return []
-    recording = [cni for cni in cnis if dialects_seen((cni,))]
-    if len(dialects_seen(recording)) > 1:
+    dialects = dialects_seen(cnis)
+    recording = [cni for cni in cnis if cni in PLAIN or dialects_seen((cni,))]
+    names = ", ".join(recording)
+    if len(dialects) < 2 and len(dialects) + len(PLAIN.intersection(cnis)) > 1:
+        whose = "one of them" if state.dialect is Dialect.KUBERNETES else f"the dialect {state.dialect}"
         return [
             general_warning(
                 "several-enforcers",
-                f"the records are of several network plugins ({', '.join(recording)}): policies of their own kinds "
-                "are left open; ask for each with its own files and --dialect",
+                f"the records are of several network plugins ({names}), each of which enforces NetworkPolicies by itself: a "
+                f"connection passes only where all of them let it, and what a replay says holds for {whose} alone",
+            )
+        ]
+    if state.dialect is not Dialect.KUBERNETES:
+        return []
+    if len(dialects) > 1:
+        return [
+            general_warning(
+                "several-enforcers",
+                f"the records are of several network plugins ({names}): policies of their own kinds are left open; ask for "
+                "each with its own files and --dialect",
             )
         ]
     running = enforcers(state.snapshot)
-    if len({*running.values()}) < 2:
+    if len({cni if dialect is Dialect.KUBERNETES else dialect for cni, dialect in running.items()}) < 2:
         return []
     return [
         general_warning(

@@ -6,7 +6,7 @@
 
 from flowdiag.policy.admitting import AllowRule, Use, admitting_rules, allow_rules
 from flowdiag.policy.compile.all import compile_policies
-from flowdiag.policy.dialect import detect_dialect, dialects_seen
+from flowdiag.policy.dialect import PLAIN, detect_dialect, dialects_seen
 from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.evaluate import PolicySet
 from flowdiag.policy.logged import log_rules
@@ -15,6 +15,7 @@ from flowdiag.policy.ports import PortSet
 from flowdiag.policy.reach import connections
 
 __all__ = [
+    "PLAIN",
     "AllowRule",
     "PolicySet",
     "PortSet",

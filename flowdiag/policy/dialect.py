@@ -20,7 +20,7 @@ from flowdiag.policy.enforcers import enforcers
 from flowdiag.policy.model import Outcome
 from flowdiag.policy.names_controller import FQDN_POLICY, of_controller
 
-__all__ = ["Traits", "detect_dialect", "dialects_seen", "traits_of"]
+__all__ = ["PLAIN", "Traits", "detect_dialect", "dialects_seen", "traits_of"]
 
 
 class Traits(Struct, frozen=True):
@@ -103,6 +103,8 @@ _BY_CNI = {
     "gke": Dialect.GKE,
     "gke-dataplane-v2": Dialect.GKE,
 }
+PLAIN = frozenset({"kindnet", "kube-router", "weave"})
+"""CNIs whose records tell that they enforce the plain API: kube-network-policies (in kindnet, or by itself), kube-router, weave-npc."""
 
 _OF_GOOGLE = "networking.gke.io"
 """Its ManagedCertificate, ServiceNetworkEndpointGroup, HealthCheckPolicy and others are in clusters of any dataplane."""
@@ -128,13 +130,16 @@ def detect_dialect(snapshot: Snapshot, cnis_seen: Iterable[str], *, agents: bool
     Args:
         snapshot: its pods, policies, other objects and settings are looked at.
         cnis_seen: names of CNIs as the evidence's parsers say them; one that is known decides if it is
-            the only one.
+            the only one, and one of the plain API alone where there is no other.
         agents: look at the CNI's own pods, too.
 
     Returns:
         The dialect; `Dialect.KUBERNETES` where nothing tells, or where two contradict.
     """
-    seen = dialects_seen(cnis_seen)
+    cnis = [*cnis_seen]
+    seen = dialects_seen(cnis)
+    if not seen and not PLAIN.isdisjoint(cnis):
+        return Dialect.KUBERNETES
     # Dataplane V2 gives its own log of policies, and Hubble's records as any Cilium does.
     if seen == CILIUM_DIALECTS:
         return Dialect.GKE

@@ -17,6 +17,7 @@ from flowdiag.policy.ports import NO_PORTS, PortSet
 __all__ = [
     "NamedPort",
     "NumberedPorts",
+    "OfProtocol",
     "OneOf",
     "UndecidableTraffic",
     "declared",
@@ -141,6 +142,25 @@ class NamedPort(Struct, frozen=True):
         if self.protocol is not None and protocol != self.protocol:
             return ()
         return (declared(destination, self.name, protocol) or NO_PORTS).edges()
+
+
+class OfProtocol(Struct, frozen=True):
+    """A protocol without ports; `doubt` says what else is asked of it and not known."""
+
+    protocol: str
+    doubt: str | None = None
+
+    by_destination: ClassVar[bool] = False
+
+    def check(self, traffic: Traffic, _destination: Facts, /) -> Check:
+        """See `TrafficMatcher.check`."""
+        if traffic.protocol != self.protocol:
+            return miss(Miss(Condition.PROTOCOL, self.protocol, traffic.protocol))
+        return MATCH if self.doubt is None else unknown(self.doubt)
+
+    def edges(self, _protocol: str, _destination: Facts, /) -> Iterable[int]:
+        """See `TrafficMatcher.edges`."""
+        return ()
 
 
 class OneOf(Struct, frozen=True):

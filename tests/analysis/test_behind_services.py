@@ -201,7 +201,10 @@ def test_a_services_port_in_a_rule_is_found_for_a_workload(tmp_path):
     (problem,) = analyze([write(tmp_path, state_json=state, flows_log=lines)]).problems
 
     assert problem.code == "FD301"
-    assert problem.advice == "Write port 8080 (the Service's targetPort) instead of 80 in the rule."
+    assert (
+        problem.advice
+        == "Add port 8080 (the Service's targetPort) to the rule; 80 stays if pods listen on it, too."
+    )
 
 
 @pytest.mark.parametrize(("other", "code"), [("metrics", "FD306"), ("http", "FD101")])

@@ -42,6 +42,9 @@ def agent(labels, owner="DaemonSet", *, name="agent", **more):
         ([agent(AWS), agent(CALICO)], Dialect.CALICO),
         ([agent(CALICO), agent(CILIUM)], Dialect.KUBERNETES),
         ([agent({"k8s-app": "kube-router"})], Dialect.KUBERNETES),
+        ([agent({"k8s-app": "kube-network-policies"}), agent(AWS)], Dialect.KUBERNETES),
+        ([agent({"k8s-app": "kube-network-policies"}), agent(CALICO)], Dialect.KUBERNETES),
+        ([agent({"app": "kindnet"}), agent(CALICO)], Dialect.CALICO),
         ([agent({"app": "flannel"})], Dialect.KUBERNETES),
         ([agent({"k8s-app": "calico-typha"})], Dialect.KUBERNETES),
         ([agent(CALICO, phase="Failed")], Dialect.KUBERNETES),
@@ -83,6 +86,9 @@ def test_records_decide_over_agents_and_agents_do_not_overrule_objects():
         (["cilium"], [agent(CALICO)], Dialect.CILIUM),
         (["gke-dataplane-v2"], [agent(CILIUM)], Dialect.GKE),
         (["cilium", "calico"], [agent(CALICO)], Dialect.KUBERNETES),
+        (["weave"], [agent(CALICO)], Dialect.KUBERNETES),
+        (["cilium", "kube-router"], [], Dialect.CILIUM),
+        (["flannel"], [agent(CALICO)], Dialect.CALICO),
     ],
 )
 def test_hubble_s_records_of_dataplane_v2_are_of_no_second_enforcer(cnis, agents, dialect):
@@ -115,6 +121,53 @@ def test_two_agents_are_said():
     assert [each.split(":")[0] for each in told(Dialect.KUBERNETES)] == [
         "agents of several network plugins run (calico, cilium)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("cnis", "agents", "dialect", "said"),
+    [
+        (
+            ("cilium", "kube-router"),
+            [],
+            Dialect.CILIUM,
+            "plugins (cilium, kube-router), each of which enforces",
+        ),
+        (("cilium", "kube-router"), [], Dialect.CILIUM, "holds for the dialect cilium alone"),
+        (
+            ("calico", "flannel", "weave"),
+            [],
+            Dialect.CALICO,
+            "plugins (calico, weave), each of which enforces",
+        ),
+        (("kindnet", "weave"), [], Dialect.KUBERNETES, "holds for one of them alone"),
+        (("calico", "cilium"), [], Dialect.KUBERNETES, "policies of their own kinds are left open"),
+        (("flannel", "weave"), [], Dialect.KUBERNETES, None),
+        (("cilium", "gke-dataplane-v2"), [], Dialect.GKE, None),
+        (
+            (),
+            ["weave-net", "kube-router"],
+            Dialect.KUBERNETES,
+            "agents of several network plugins run (kube-router, weave)",
+        ),
+        ((), ["kube-router"], Dialect.KUBERNETES, None),
+    ],
+)
+def test_a_second_enforcer_of_the_plain_api_is_said(cnis, agents, dialect, said):
+    """k3s runs kube-router's enforcer beside any CNI unless it is told not to; both refuse."""
+    labels = {"weave-net": {"name": "weave-net"}, "kube-router": {"k8s-app": "kube-router"}}
+    state = snapshot([WEB, *(agent(labels[name]) for name in agents)])
+    assert detect_dialect(state, cnis) is dialect
+    held = State(
+        snapshot=state,
+        policies=compile_policies(state, dialect=dialect),
+        dialect=dialect,
+        detected=True,
+        problems=(),
+    )
+    found = [one.message for one in several_enforcers(held, cnis)]
+
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
 
 
 def test_reach_leaves_out_pods_on_the_hosts_network_where_agents_tell_that_no_policy_selects_them():

@@ -61,7 +61,7 @@ class CidrForPod(Rule):
                         f"{rule_text(rule)} allows {block.cidr}, which holds {ip}, but that is the pod "
                         f"{end_text(case.peer)}, and {case.context.dialect} matches pods by labels only."
                     ),
-                    advice=f"Select the pods with {pods_by_labels(rule)} instead of the range.",
+                    advice=f"Select the pods with {pods_by_labels(rule)}; the range stays for addresses outside, if it is for any.",
                     cause_key=f"cidr-pod:{block.cidr}",
                 )
                 return

@@ -28,7 +28,7 @@ class ServicePortInPolicy(Rule):
         a port that the rule names to the port of the packet.
 
     Advice:
-        Put the pod's port (targetPort) into the policy.
+        Put the pod's port (targetPort) into the policy, and keep the Service's only where pods listen on it, too.
 
     Guard:
         Silent for the AWS network policy agent, which evaluates the ClusterIP before translation.  A
@@ -65,7 +65,9 @@ class ServicePortInPolicy(Rule):
                     f"{rule_text(rule)} allows port {port.port}, the port of Service {name}; its pods "
                     f"listen on {case.port}, and policy sees the pod's port."
                 ),
-                advice=f"Write port {case.port} (the Service's targetPort) instead of {port.port} in the rule.",
+                # Others that the rule admits may listen on the Service's number, and it may stand in a range.
+                advice=f"Add port {case.port} (the Service's targetPort) to the rule; {port.port} stays if pods listen on "
+                "it, too.",
                 candidates=len({each.policy for each, _ in found}),
                 cause_key=f"port:{port.port}->{case.port}/{case.protocol}",
             )

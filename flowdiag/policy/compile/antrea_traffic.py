@@ -12,7 +12,7 @@ from flowdiag.policy.calico_traffic import IcmpKind
 from flowdiag.policy.compile.antrea_services import SERVICES, services_of
 from flowdiag.policy.compile.context import PolicyError, entries, port_number, unknown_field
 from flowdiag.policy.model import TrafficMatcher
-from flowdiag.policy.traffic import NamedPort, NumberedPorts, OneOf, UndecidableTraffic
+from flowdiag.policy.traffic import NamedPort, NumberedPorts, OfProtocol, OneOf, UndecidableTraffic
 
 __all__ = ["traffic_of"]
 
@@ -67,6 +67,13 @@ def _port(raw: Any, path: str, *, every: bool) -> TrafficMatcher:
 
 
 def _protocol(raw: Any, path: str) -> TrafficMatcher:
+    if isinstance(raw, dict) and set(raw) == {"igmp"}:
+        igmp = raw["igmp"]
+        # Records say nothing of an IGMP message's type and group.
+        asks = isinstance(igmp, dict) and any(value not in (None, "") for value in igmp.values())
+        return OfProtocol(
+            "IGMP", f"{path}.igmp asks for a type or a group, which records do not tell" if asks else None
+        )
     inner = raw.get("icmp") if isinstance(raw, dict) and set(raw) == {"icmp"} else None
     if not isinstance(inner, dict) or not inner.keys() <= {"icmpType", "icmpCode"}:
         return UndecidableTraffic(f"the field {path} is not supported")
