@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from flowdiag.ingest.alike import detect_like, name_pattern
+from flowdiag.ingest.alike import Alike, name_pattern
 from flowdiag.ingest.among import told_apart
 from flowdiag.ingest.bundles import Hint, recognise
 from flowdiag.ingest.detect import detect
@@ -43,19 +43,23 @@ def detect_all(
         parser_named(options.format)
     known, problems = parsers()
     hints = recognise(gathered.sources)
+    alike = Alike(known, options)
     first_of = {name_pattern(source): source for source in reversed(gathered.sources)}
-    asked = [source for source in gathered.sources if whole or first_of[name_pattern(source)] is source]
     paths = [source.path for source in gathered.sources]
-    firsts = at_once(lambda source: detect(source, hints[source.name], known, options), asked, paths)
-    told = {name_pattern(one.source): one for one in firsts}
-    by_name = {one.source.name: one for one in firsts}
+
+    def of_any(source: Source) -> Detection:
+        hint = hints[source.name]
+        same = None if whole else alike.like_any(source, hint)
+        return same or alike.learn(detect(source, hint, known, options))
+
+    asked = [source for source in gathered.sources if whole or first_of[name_pattern(source)] is source]
+    by_name = {one.source.name: one for one in at_once(of_any, asked, paths)}
 
     def like(source: Source) -> Detection:
         if source.name in by_name:
             return by_name[source.name]
         hint = hints[source.name]
-        same = detect_like(told[name_pattern(source)], source, hint, known, options)
-        return same or detect(source, hint, known, options)
+        return alike.like_named(source, hint) or detect(source, hint, known, options)
 
     def ask(source: Source) -> Detection:
         return detect(source, Hint(), known, options)

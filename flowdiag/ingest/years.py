@@ -132,12 +132,12 @@ def _stamp(
 ) -> tuple[int, bool] | None:
     """The first stamp of an input, and whether it has no year and is read near a time; ``None`` where its own tells it."""
     parser = by_name.get(detection.parser or "")
-    head = None if parser is None or parser.document else _head(detection)
+    head = None if parser is None or parser.document else _head(detection, _ASKED_BYTES)
     if parser is None or head is None:
         return None
     known = input_context(detection.source, detection.hint, options)
     context = replace(known, reference_time=known.reference_time or near)
-    stamp = first_stamp(Peeler(detection.stack, context).peel(head[:_ASKED_BYTES], 1), parser, context)
+    stamp = first_stamp(Peeler(detection.stack, context).peel(head, 1), parser, context)
     return None if stamp is not None and stamp[1] and known.reference_time is not None else stamp
 
 
@@ -162,8 +162,8 @@ def _first(detection: Detection, parser: Parser, options: ReadOptions) -> int | 
     return first_yearless(Peeler(detection.stack, context).peel(head, 1), parser, context)
 
 
-def _head(detection: Detection) -> bytes | None:
+def _head(detection: Detection, size: int = HEAD_BYTES) -> bytes | None:
     try:
-        return read_head(detection.source, HEAD_BYTES)
+        return read_head(detection.source, size)
     except (MissingReaderError, OSError):
         return None  # reading the input will say so
