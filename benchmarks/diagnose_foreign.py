@@ -135,7 +135,10 @@ def samples():
             continue
         denied = [p for p in report.problems if p.verdict == "denied"]
         yield "samples: a drop by policy", True in kinds, any(p.code.startswith(POLICY_CODES) for p in denied)
-        other = bool(report.not_policy) or any(not p.code.startswith(POLICY_CODES) for p in denied)
+        # A reply that was judged as a new connection (FD602) was refused by policy, too, though no policy is to blame.
+        other = bool(report.not_policy) or any(
+            not p.code.startswith((*POLICY_CODES, "FD602")) for p in denied
+        )
         yield "samples: a drop that is no policy's", False in kinds, other
 
 

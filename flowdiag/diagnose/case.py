@@ -203,7 +203,8 @@ class Case:
             found |= Sign.HITS
         if distinct.reason and distinct.reason != _PLAIN_REASON:
             found |= Sign.REASON
-        if "SYN" not in distinct.tcp_flags:
+        if distinct.turned or "SYN" not in distinct.tcp_flags:
+            # What goes back to a client begins nothing: its SYN is an answer's (SYN, ACK).
             found |= Sign.NO_SYN
         if distinct.l7 is not None:
             found |= Sign.L7

@@ -32,7 +32,8 @@ _BY_NAME = {
 def advised(case: Case) -> str:
     """What to change where the policies refuse: a rule that lets the connection in, unless something else is the matter."""
     return (
-        _other_family(case)
+        _of_discovery(case)
+        or _other_family(case)
         or _of_platform(case)
         or _answering(case)
         or _of_a_service(case)
@@ -67,6 +68,9 @@ def _by_name(case: Case) -> str:
 
 def to_bring(case: Case) -> str:
     """What to add to the input: who an end was, the namespace or the kinds that were not read, else those of the time."""
+    discovery = _of_discovery(case)
+    if discovery is not None:
+        return discovery
     for end in (case.enforcer, case.peer):
         if end.kind is EndpointKind.UNKNOWN and end.note is not None and len(end.candidates) == 1:
             return f"Find out whose {end.ip} was (a dump of that time, Events of pods): {end.note}."
@@ -164,6 +168,25 @@ def _of_ports(case: Case) -> str | None:
 
 
 _PINGED = frozenset({"ICMP", "ICMPv6"})
+_DISCOVERY = {135: "solicitation", 136: "advertisement"}
+"""Types of ICMPv6 by which the owner of an address on the link is found (RFC 4861, 4.3 and 4.4)."""
+
+
+def _of_discovery(case: Case) -> str | None:
+    """Neighbor discovery, which IPv6 has instead of ARP: no rule is missing, the enforcer is to let it by.
+
+    kube-router took it for traffic of the pods and dropped it (cloudnativelabs/kube-router#1701, #1895), Cilium where
+    another CNI connects the pods (cilium#16285).
+    """
+    icmp = case.flow.distinct.icmp
+    kind = _DISCOVERY.get(icmp.type) if case.protocol == "ICMPv6" and icmp is not None and icmp.type else None
+    if kind is None:
+        return None
+    return (
+        f"This is a neighbor {kind}, by which IPv6 finds who has an address on the link: without it nothing reaches that "
+        "address. The enforcer is to let it pass whatever the policies say, so add no rule for these two ends: look "
+        "for a release of the CNI that does, or let the agents allow ICMPv6."
+    )
 
 
 def _of_platform(case: Case) -> str | None:

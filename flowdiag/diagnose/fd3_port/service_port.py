@@ -25,7 +25,7 @@ class ServicePortInPolicy(Rule):
 
     Signature:
         One rule misses on the port and on nothing else, and a Service with the destination behind it maps
-        a port that the rule names to the port of the packet.
+        a port that the rule names (its own, or its node port) to the port of the packet.
 
     Advice:
         Put the pod's port (targetPort) into the policy, and keep the Service's only where pods listen on it, too.
@@ -37,6 +37,7 @@ class ServicePortInPolicy(Rule):
     References:
         https://github.com/projectcalico/calico/issues/8049
         https://github.com/kubernetes/kubernetes/issues/102286
+        https://github.com/projectcalico/felix/issues/2836
     """
 
     code = "FD301"
@@ -56,24 +57,26 @@ class ServicePortInPolicy(Rule):
             for rule in case.missing_one(Condition.PORT)
             if (mapped := self._mapped(case, rule)) is not None
         ]
-        for rule, (service, port) in found[:1]:
+        for rule, (service, port, number) in found[:1]:
             name = f"{service.namespace}/{service.name}"
+            which = "port" if number == port.port else "node port"
             yield self.finding(
                 case,
                 first=rule,
                 summary=(
-                    f"{rule_text(rule)} allows port {port.port}, the port of Service {name}; its pods "
+                    f"{rule_text(rule)} allows port {number}, the {which} of Service {name}; its pods "
                     f"listen on {case.port}, and policy sees the pod's port."
                 ),
                 # Others that the rule admits may listen on the Service's number, and it may stand in a range.
-                advice=f"Add port {case.port} (the Service's targetPort) to the rule; {port.port} stays if pods listen on "
+                advice=f"Add port {case.port} (the Service's targetPort) to the rule; {number} stays if pods listen on "
                 "it, too.",
                 candidates=len({each.policy for each, _ in found}),
-                cause_key=f"port:{port.port}->{case.port}/{case.protocol}",
+                cause_key=f"port:{number}->{case.port}/{case.protocol}",
             )
 
     @staticmethod
-    def _mapped(case: Case, rule: NearestRule) -> tuple[Service, ServicePort] | None:
+    def _mapped(case: Case, rule: NearestRule) -> tuple[Service, ServicePort, int] | None:
+        """The Service, its port, and the number of it that the rule names."""
         pod = some_pod(case.context, case.flow.dst)
         if pod is None:
             return None
@@ -82,13 +85,14 @@ class ServicePortInPolicy(Rule):
             for port in service.ports:
                 if port.protocol != case.protocol or target_port(pod, port) != case.port:
                     continue
-                if port.port == case.port:
-                    continue
-                if any(
-                    one.protocol == case.protocol and one.port is not None and one.has(port.port)
-                    for one in written or ()
-                ) or (written is None and any(_names(miss.wanted, port.port) for miss in rule.misses)):
-                    return service, port
+                for number in (port.port, port.node_port):
+                    if number is None or number == case.port:
+                        continue
+                    if any(
+                        one.protocol == case.protocol and one.port is not None and one.has(number)
+                        for one in written or ()
+                    ) or (written is None and any(_names(miss.wanted, number) for miss in rule.misses)):
+                        return service, port, number
         return None
 
 

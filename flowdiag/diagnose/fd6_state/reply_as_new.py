@@ -29,7 +29,7 @@ class ReplyAsNew(Rule):
     Signature:
         The way back of the refused packets was allowed before, within the life of a conntrack entry: the
         refused port is a client's ephemeral one and a source port is the server's; or the record itself
-        is a reply.  No SYN among the flags.
+        is a reply.  No SYN among the flags, but for an answer's (SYN, ACK).
 
     Advice:
         Do not add an ingress rule for ephemeral ports.  Look at conntrack: a full map, garbage collection,
@@ -53,7 +53,8 @@ class ReplyAsNew(Rule):
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         distinct = case.flow.distinct
-        if "SYN" in distinct.tcp_flags or case.not_policy or distinct.l7 is not None:
+        opens = "SYN" in distinct.tcp_flags and not distinct.turned
+        if opens or case.not_policy or distinct.l7 is not None:
             return
         src, dst = end_text(case.flow.src), end_text(case.flow.dst)
         if distinct.turned:
@@ -62,11 +63,16 @@ class ReplyAsNew(Rule):
                 for flow in case.context.allowed_between(case.flow.src, case.flow.dst)
                 if flow.distinct.port == case.port and self._before(flow, case)
             ]
+            # Who answers a SYN has got it.
+            answered = "SYN" in distinct.tcp_flags
             seen = "was allowed before" if before else "is not in the records"
+            if answered and not before:
+                seen += f", but {dst} got it, since it answers (SYN, ACK)"
             yield self._finding(
                 case,
                 f"Replies of {dst} to {src} ({port_text(case)}) were refused; the connection itself {seen}.",
-                sure=bool(before),
+                sure=bool(before) or answered,
+                most=Confidence.DERIVED if before else Confidence.LIKELY,
             )
             return
         if case.port is None or case.port < EPHEMERAL_FROM:
@@ -83,7 +89,9 @@ class ReplyAsNew(Rule):
                 )
                 return
 
-    def _finding(self, case: Case, summary: str, *, sure: bool) -> Finding:
+    def _finding(
+        self, case: Case, summary: str, *, sure: bool, most: Confidence = Confidence.DERIVED
+    ) -> Finding:
         agent = agent_messages(case, *_SAID, before_s=3600)
         return self.finding(
             case,
@@ -94,7 +102,7 @@ class ReplyAsNew(Rule):
                 "restarts and asymmetric paths at that time."
             ),
             basis=Basis.STATE if sure else Basis.PATTERN,
-            most=Confidence.DERIVED,
+            most=most,
             cause_key="reply",
         )
 

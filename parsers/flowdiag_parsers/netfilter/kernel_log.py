@@ -39,6 +39,11 @@ __all__ = ["NetfilterLog"]
 _SNIFF = re.compile(
     rb"IN=\S{0,64} OUT=\S{0,64} [^\n]{0,200}?SRC=\S{1,64} DST=\S{1,64} LEN=\d+ (?:TOS=(?P<tos>\S+)|TC=)"
 )
+# "Nov  3 16:23:17 node-1  IN=kube-bridge OUT=eth0 MAC=... SRC=2001:db8:1::5 DST=2001:db8:2::9 LEN=72 TC=0 ..."   ulogd 2.0.7:
+# of IPv6 both write the same words, but only the kernel's lines name their writer ("kernel:") before a rule without a prefix.
+_ULOGD = re.compile(
+    rb"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [A-Za-z0-9][A-Za-z0-9_.-]{0,252}  IN=", re.MULTILINE
+)
 
 # "net_ratelimit: 12 callbacks suppressed"                              kernel, since 2.6
 # "** 113 printk messages dropped **", "printk: 7 messages suppressed"  kernel ring buffer overrun
@@ -112,11 +117,11 @@ class NetfilterLog:
     record_words: ClassVar[tuple[bytes, ...]] = (b" SRC=",)
 
     def sniff(self, head: bytes) -> float:
-        """A whole packet line is a mark; ulogd writes ``TOS=00`` and belongs to another reader."""
+        """A whole packet line is a mark; what ulogd wrote (``TOS=00``, no ``kernel:``) belongs to another reader."""
         match = _SNIFF.search(head)
         if match is not None:
             tos = match["tos"]
-            foreign = tos is not None and not tos.startswith(b"0x")
+            foreign = not tos.startswith(b"0x") if tos is not None else _ULOGD.search(head) is not None
             # k3s names its policy in the prefix, and its packets leave several lines
             return 0.5 if foreign or b"DROP by policy " in head else 0.95
         return 0.2 if b" kernel: " in head else 0.0
