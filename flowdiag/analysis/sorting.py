@@ -19,6 +19,7 @@ from flowdiag.analysis.select import (
     selected_flow,
     selected_verdict,
 )
+from flowdiag.analysis.told_by_events import counted_once
 from flowdiag.cluster.resolve import Resolver
 from flowdiag.model.endpoint import OUTSIDE_KINDS, Endpoint
 from flowdiag.model.event import NOT_POLICY, PASSED, Verdict
@@ -76,6 +77,7 @@ def sort_flows(
         # from a policy.
         other = distinct.cause in NOT_POLICY and distinct.verdict is Verdict.DENIED
         (not_policy if other else refused).extend(parts)
+    refused, not_policy, logged = map(counted_once, (refused, not_policy, logged))
     names = view.names()
     beside = RelatedFlows(
         chain(refused, logged), view.peers, names, resolver, interfaces=view.names_interfaces

@@ -68,7 +68,7 @@ def _trace(found: Found) -> dict[str, Any] | None:
         return None
     meta = body.get("metadata")
     named = (
-        {k: v for k, v in meta.items() if k in ("name", "creationTimestamp")}
+        {k: v for k, v in meta.items() if k in ("name", "uid", "creationTimestamp")}
         if isinstance(meta, dict)
         else {}
     )
