@@ -163,7 +163,11 @@ class IdentitySelected(Struct, frozen=True):
 
 
 class Unmet(Struct, frozen=True):
-    """Requirements (``fromRequires``) are not met: unknown then, as only releases before 1.19 enforce them."""
+    """Requirements (``fromRequires``) are not all met: unknown then, as only releases before 1.19 enforce them.
+
+    Source: Cilium v1.5 to v1.18 ``pkg/policy/rule.go`` (every entry of every rule that selects the endpoint is added to each
+    selector of ``fromEndpoints``); removed by cilium#42615.
+    """
 
     inner: tuple[IdentitySelected, ...]
     field: str
@@ -175,8 +179,7 @@ class Unmet(Struct, frozen=True):
 
     def check(self, facts: Facts, /) -> Check:
         """See `Matcher.check`."""
-        best = max((each.check(facts).outcome for each in self.inner), default=Outcome.MISS)
-        if best is Outcome.MATCH:
+        if all_of([each.check(facts) for each in self.inner]).outcome is Outcome.MATCH:
             return miss(Miss(Condition.POD, f"{self.field} not met", "met"))
         return unknown(f"whether {self.field} is enforced depends on the release (removed in Cilium 1.19)")
 
