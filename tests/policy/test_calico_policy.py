@@ -719,6 +719,30 @@ class TestBesidePolicies:
         assert ask([to_host], API, WEB, "TCP", 2222, others=[hep]).egress.allowed is False
         assert ask([to_host], API, outside("192.168.0.9"), "TCP", 2222, others=[hep]).egress.allowed is near
 
+    @pytest.mark.parametrize(
+        ("peers", "met"),
+        [
+            ([{"ipBlock": {"cidr": "192.168.0.0/24"}}], True),
+            ([], True),
+            ([{"ipBlock": {"cidr": "192.168.0.0/24", "except": ["192.168.0.9/32"]}}], False),
+            ([{"namespaceSelector": {}}], False),
+        ],
+    )
+    def test_a_name_in_a_networkpolicy_is_a_host_endpoints_too_where_no_selector_stands_beside_it(
+        self, peers, met
+    ):
+        """A range takes the node's own address, and so the port that its host endpoint calls so."""
+        declared = [{"name": "ssh", "protocol": "TCP", "port": 2222}]
+        spec = {"node": "n9", "interfaceName": "*", "expectedIPs": ["192.168.0.9"], "ports": declared}
+        egress = [{"to": peers, "ports": [{"port": "ssh"}]}]
+        policy = net_policy("shop", "p", {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress})
+        hep = raw("HostEndpoint", "n9", spec)
+
+        assert ask([policy], API, HOST, "TCP", 2222, others=[hep]).egress.allowed is met
+        assert ask([policy], API, HOST, "TCP", 2223, others=[hep]).egress.allowed is False
+        assert ask([policy], API, HOST, "UDP", 2222, others=[hep]).egress.allowed is False
+        assert ask([policy], API, HOST, "TCP", 2222).egress.allowed is False
+
     def test_host_endpoints_with_other_profiles_are_not_the_same(self):
         one, two = (
             raw("HostEndpoint", name, {"node": "n9", "interfaceName": name, "profiles": profiles})

@@ -7,17 +7,17 @@ the source of an egress rule.  ``nets`` go by address, pods' addresses too; sele
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import NoneType
 from typing import Any
 
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import RawObject
 from flowdiag.model.policy import Condition
-from flowdiag.policy.addresses import Network, parse_network
+from flowdiag.policy.addresses import Network
 from flowdiag.policy.calico_labels import NAMESPACE_LABEL, labels_of, spec_of
 from flowdiag.policy.calico_matchers import IpVersion, KnownEndpoint, Negated, Part, Scope, namespace_mapping
-from flowdiag.policy.calico_traffic import HostPort, IcmpKind, NotTraffic, ProtocolIs, protocol_name
+from flowdiag.policy.calico_traffic import IcmpKind, NotTraffic, ProtocolIs, protocol_name
+from flowdiag.policy.compile.calico_host_ports import host_ports, networks_of
 from flowdiag.policy.compile.calico_scopes import account_part, read_calico_selector
 from flowdiag.policy.compile.calico_services import ServiceRules
 from flowdiag.policy.compile.context import CompileContext, PolicyError, entries, network, port_number
@@ -267,7 +267,7 @@ class _Reader:
             if each.kind not in _BY_ADDRESS or not self._set_fits(each, scope, parts):
                 continue
             spec = spec_of(each)
-            nets.extend(_nets(spec.get(_BY_ADDRESS[each.kind])))
+            nets.extend(networks_of(spec.get(_BY_ADDRESS[each.kind])))
             domains.extend(str(name) for name in spec.get("allowedEgressDomains") or ())
         return KnownEndpoint(
             scope,
@@ -292,17 +292,6 @@ class _Reader:
         )
 
 
-def _nets(raw: Any) -> list[Network]:
-    """Ranges or addresses; one that cannot be read is left out, as Felix does."""
-    found = []
-    for each in raw if isinstance(raw, list) else ():
-        try:
-            found.append(parse_network(str(each)))
-        except ValueError:
-            continue
-    return found
-
-
 def _port(
     raw: Any, protocol: str, path: str, context: CompileContext
 ) -> tuple[TrafficMatcher, *tuple[TrafficMatcher, ...]]:
@@ -317,19 +306,4 @@ def _port(
         if not 0 <= first <= last <= 65535:
             raise PolicyError(f"{path}: {text!r} is not a range of ports")
         return (NumberedPorts(protocol, first, last),)
-    places = tuple(_places(text, protocol, context))
-    return (NamedPort(text, protocol), *((HostPort(text, protocol, places),) if places else ()))
-
-
-def _places(name: str, protocol: str, context: CompileContext) -> Iterator[tuple[int, int]]:
-    """Where host endpoints give a port this name, as `HostPort.places`: without ``expectedIPs`` they do so nowhere."""
-    for each in context.snapshot.others:
-        if each.kind != "HostEndpoint":
-            continue
-        spec = spec_of(each)
-        ports, nets = spec.get("ports"), _nets(spec.get("expectedIPs"))
-        for port in ports if isinstance(ports, list) and nets else ():
-            if not isinstance(port, dict) or not isinstance(port.get("port"), int):
-                continue
-            if port.get("name") == name and protocol_name(port.get("protocol")) == protocol:
-                yield context.ranges.bits(nets), port["port"]
+    return (NamedPort(text, protocol), *host_ports(text, protocol, context))

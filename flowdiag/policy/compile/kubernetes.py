@@ -19,6 +19,7 @@ from flowdiag.model.event import PORT_PROTOCOLS, Direction
 from flowdiag.model.objects import PolicyObject
 from flowdiag.model.policy import CILIUM_DIALECTS, PEER_WORDS, Dialect
 from flowdiag.policy.compile.aws_services import before_translation
+from flowdiag.policy.compile.calico_host_ports import host_ports
 from flowdiag.policy.compile.context import (
     CompileContext,
     PolicyError,
@@ -178,7 +179,11 @@ def _rule(
     if ports:
         traffic.append(
             OneOf(
-                tuple(_port(port, f"spec.{path}.ports[{index}]", context) for index, port in enumerate(ports))
+                tuple(
+                    each
+                    for index, port in enumerate(ports)
+                    for each in _port(port, f"spec.{path}.ports[{index}]", context)
+                )
             )
         )
     if strange is not None:
@@ -272,7 +277,7 @@ def _ip_block(raw: Any, path: str, context: CompileContext) -> Matcher:
     )
 
 
-def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
+def _port(raw: Any, path: str, context: CompileContext) -> tuple[TrafficMatcher, ...]:
     if not isinstance(raw, dict):
         raise PolicyError(f"{path} is not an object")
     protocol = raw.get("protocol")
@@ -282,18 +287,19 @@ def _port(raw: Any, path: str, context: CompileContext) -> TrafficMatcher:
     port, end = raw.get("port"), raw.get("endPort")
     strange = unknown_field(raw, ("protocol", "port", "endPort"), path)
     if strange is not None:
-        return UndecidableTraffic(strange)
+        return (UndecidableTraffic(strange),)
     if isinstance(port, str) and not is_digits(port):
         if end is not None:
             raise PolicyError(f"{path}.endPort stands beside a named port")
-        return NamedPort(port, protocol, context.traits.every_namesake)
+        named = NamedPort(port, protocol, context.traits.every_namesake)
+        return (named, *(host_ports(port, protocol, context) if context.dialect is Dialect.CALICO else ()))
     others_unknown = context.traits.other_protocols is Outcome.UNKNOWN
     if port is None:
         if end is not None:
             raise PolicyError(f"{path}.endPort stands without a port")
-        return NumberedPorts(protocol, others_unknown=others_unknown)
+        return (NumberedPorts(protocol, others_unknown=others_unknown),)
     low = port_number(whole(port) if isinstance(port, str) else port, f"{path}.port")
     high = low if end is None else port_number(end, f"{path}.endPort")
     if high < low:
         raise PolicyError(f"{path}.endPort is below the port")
-    return NumberedPorts(protocol, low, high, others_unknown)
+    return (NumberedPorts(protocol, low, high, others_unknown),)
