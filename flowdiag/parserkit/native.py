@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 __all__ = ["Native", "native"]
 
-_INTERFACE = 13
+_INTERFACE = 14
 """The number of the interface that is used here; an extension with another number is left alone."""
 
 
@@ -22,6 +22,9 @@ class Native(Protocol):
 
     def count_known(self, given: tuple[object, ...], position: int, index: int, /) -> tuple[int, int, bool]:
         """Count known records of text from `position` on, up to one that is not known; see `flowdiag.parserkit.line_forms`."""
+
+    def held(self, data: bytes, marks: tuple[bytes, ...], /) -> bytes:
+        """Say which of up to 1024 marks of a byte or more stand in `data`: a byte for each, 1 or 0."""
 
     def newlines(self, data: bytes, start: int, stop: int, /) -> int:
         """How many there are in a part of `data`."""

@@ -1,10 +1,11 @@
-/* Lines that hold one of a few marks, and newlines, for Python; see search.h. */
+/* Lines that hold one of a few marks, which of many stand in a text, and newlines, for Python; see search.h and held.h. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <string.h>
 
+#include "held.h"
 #include "marks.h"
 #include "rows.h"
 #include "search.h"
@@ -70,6 +71,39 @@ static PyObject *lines_with(PyObject *self, PyObject *args)
     return result;
 }
 
+PyDoc_STRVAR(held_doc, "held(data, marks) -> bytes\n\n"
+                       "Which of `marks`, a tuple of up to 1024 bytes objects of a byte or more, stand in `data`: a byte\n"
+                       "for each, 1 or 0.");
+
+static PyObject *marks_held(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *given, *names;
+    char *data;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "SO!", &given, &PyTuple_Type, &names) ||
+        PyBytes_AsStringAndSize(given, &data, &size) < 0)
+        return NULL;
+    struct sought marks[MAX_HELD];
+    char there[MAX_HELD];
+    Py_ssize_t count = PyTuple_Size(names);
+    int fit = count <= MAX_HELD;
+    for (Py_ssize_t i = 0; fit && i < count; i++) {
+        char *text;
+        Py_ssize_t length;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(names, i), &text, &length) < 0)
+            return NULL;
+        marks[i] = (struct sought){text, (size_t)length, 0};
+        fit = length > 0;
+    }
+    if (!fit) {
+        PyErr_SetString(PyExc_ValueError, "up to 1024 marks of a byte or more are looked for");
+        return NULL;
+    }
+    held(data, (size_t)size, marks, (int)count, there);
+    return PyBytes_FromStringAndSize(there, count);
+}
+
 PyDoc_STRVAR(newlines_doc, "newlines(data, start, stop) -> int\n\n"
                            "How many newlines there are in a part of `data`.");
 
@@ -87,6 +121,7 @@ static PyObject *counted_newlines(PyObject *self, PyObject *args)
 }
 
 PyMethodDef mark_functions[] = {
+    {"held", marks_held, METH_VARARGS, held_doc},
     {"newlines", counted_newlines, METH_VARARGS, newlines_doc},
     {"lines_with", lines_with, METH_VARARGS, lines_with_doc},
     {NULL, NULL, 0, NULL},

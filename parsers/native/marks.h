@@ -1,4 +1,4 @@
-/* What the module offers beside the scanner: lines by marks, and newlines. */
+/* What the module offers beside the scanner: lines by marks, marks that stand in a text, and newlines. */
 
 #ifndef FLOWDIAG_MARKS_H
 #define FLOWDIAG_MARKS_H

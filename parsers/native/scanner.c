@@ -325,7 +325,7 @@ PyMODINIT_FUNC PyInit_flowdiag_native(void)
     /* The number of this interface: who imports another does without. */
     if (!made || !type || PyModule_AddObjectRef(made, "Scanner", type) < 0 ||
         PyModule_AddFunctions(made, form_functions) < 0 ||
-        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 13) < 0) {
+        PyModule_AddFunctions(made, skim_functions) < 0 || PyModule_AddIntConstant(made, "INTERFACE", 14) < 0) {
         Py_XDECREF(made);
         Py_XDECREF(type);
         return NULL;

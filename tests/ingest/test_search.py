@@ -23,6 +23,36 @@ def test_holds_what_it_holds(data, mark):
     assert search._by_python(data, mark) is (mark in data)
 
 
+words = st.lists(
+    st.binary(min_size=1, max_size=7).map(lambda word: bytes(byte % 3 for byte in word)), max_size=60
+)
+
+
+@given(texts=st.lists(st.binary(max_size=60), min_size=1, max_size=9), marks=words)
+def test_what_texts_hold_is_known_alike_with_and_without_the_extension(texts, marks):
+    """However many marks are asked about, in turns, of more texts than are remembered."""
+    padded = [bytes(byte % 3 for byte in text) + b"-" * (1 << 13) for text in texts]
+    for compiled in (search.native(), None):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(search, "native", lambda compiled=compiled: compiled)
+            patched.setattr(search, "_marks", {})
+            for _ in range(2):
+                assert [[search.holds(text, mark) for text in padded] for mark in marks] == [
+                    [mark in text for text in padded] for mark in marks
+                ]
+
+
+def test_marks_without_end_are_answered(monkeypatch):
+    """More than are looked for at once."""
+    monkeypatch.setattr(search, "_marks", {})
+    text = b"".join(b"%d," % number for number in range(0, 6_000, 2))
+
+    assert [search.holds(text, b",%d," % number) for number in range(2, 6_000)] == [
+        number % 2 == 0 for number in range(2, 6_000)
+    ]
+    assert len(search._marks) == search._MOST
+
+
 def test_without_a_c_library_it_is_python(monkeypatch):
     """A Python without ctypes reads as well."""
     monkeypatch.setitem(sys.modules, "ctypes", None)

@@ -165,11 +165,20 @@ def search(chance, wanted):
             begin += len(line)
         found = memoryview(flowdiag_native.lines_with(data, marks)).cast("q").tolist()
         assert found == wanted_rows, (data, marks)
+        many = marks * 20 + tuple(data[at : at + 5] for at in range(0, max(len(data) - 5, 0), 7))
+        many = many[: chance.choice((1, 200, 1024))]
+        assert flowdiag_native.held(data, many) == bytes(mark in data for mark in many), (data, many)
         start, stop = (chance.randrange(-2, len(data) + 3) for _ in range(2))
         assert flowdiag_native.newlines(data, start, stop) == data[max(start, 0) : max(stop, 0)].count(b"\n")
     for marks in ((b"",), (b"x" * 257,), (b"x",) * 33):
         try:
             flowdiag_native.lines_with(b"x", marks)
+        except ValueError:
+            continue
+        raise AssertionError(marks)
+    for marks in ((b"",), (b"x",) * 1_025):
+        try:
+            flowdiag_native.held(b"x", marks)
         except ValueError:
             continue
         raise AssertionError(marks)
