@@ -143,6 +143,7 @@ _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 # Reasons that parsers of other CNIs give where no policy of the cluster refused.
 _WORDS = {
     "cloud-firewall-rule": "a firewall rule of the cloud's network refused it",
+    "cloud-firewall-threat": "the firewall of the cloud's network took it for an attack (threat intelligence, intrusion detection)",
     "conntrack-add-drop": "the node's kernel could not begin to track the connection",
     "conntrack-invalid": "the node's firewall saw a packet of no connection that it tracks",
     "dhcp-broadcast": "a DHCP broadcast that Weave's controller never lets through",

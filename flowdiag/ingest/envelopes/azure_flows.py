@@ -18,7 +18,7 @@ from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines
 from flowdiag.ingest.envelopes.rows import Row, instant
 from flowdiag.model.time import rfc3339
 
-__all__ = ["AzureFlowRow", "holds_azure_flows", "holds_traffic_rows"]
+__all__ = ["NETWORK_MARKS", "AzureFlowRow", "holds_azure_flows", "holds_network_rows"]
 
 # az monitor log-analytics query, az 2.60, which writes the objects as text:
 # one row: {"TimeGenerated":"2026-01-05T10:00:00.1234567Z","Verdict":"DROPPED","NodeName":"aks-1","SourcePodName":"web-1","Layer4":{"TCP":{...}},...}
@@ -61,13 +61,20 @@ def holds_azure_flows(names: Mapping[str, Any] | list[str]) -> bool:
     )
 
 
-def holds_traffic_rows(names: Collection[str]) -> bool:
-    """Whether columns of these names are those of Traffic Analytics, which counts Azure's flow logs.
+NETWORK_MARKS = (b'"FlowStatus', b'"RuleCollection"')
+"""One of these is in every answer with rows of `holds_network_rows`."""
 
-    ``NTANetAnalytics`` has ``FlowStatus`` and ``SrcIp``, ``AzureNetworkAnalytics_CL`` has ``FlowStatus_s`` and ``SrcIP_s``.
+
+def holds_network_rows(names: Collection[str]) -> bool:
+    """Whether columns of these names are those of Traffic Analytics, which counts Azure's flow logs, or of Azure Firewall's tables.
+
+    ``NTANetAnalytics`` has ``FlowStatus`` and ``SrcIp``, ``AzureNetworkAnalytics_CL`` has ``FlowStatus_s`` and ``SrcIP_s``;
+    ``AZFWNetworkRule`` and ``AZFWApplicationRule`` have ``SourceIp``, ``Action`` and ``RuleCollection``.
     """
     small = {name.lower().removesuffix("_s") for name in names}
-    return "flowstatus" in small and not small.isdisjoint(_TRAFFIC_ENDS)
+    if "flowstatus" in small and not small.isdisjoint(_TRAFFIC_ENDS):
+        return True
+    return {"sourceip", "action", "rulecollection"} <= small
 
 
 class AzureFlowRow(JsonLines[dict[str, Any]]):

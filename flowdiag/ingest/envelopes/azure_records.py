@@ -59,11 +59,12 @@ class _Message(Struct):
 
 
 class AzureMessages(Batches[_Message]):
-    """Messages of an event hub that resource logs go to, one a line; those of flow logs their parser reads so."""
+    """Messages of an event hub that resource logs go to, one a line: AKS' and a firewall's; those of flow logs their parser reads so."""
 
     name = "azure-messages"
     lists = frozenset({b"records"})
-    marks = (b'"records"', b'"properties"', b'"log"')
+    marks = (b'"records"', b'"properties"')
+    any_marks = (b'"log"', b'"AZFW', b'"AzureFirewall')
     shape = _Message
 
     def unwrap(self, record: _Message, row: Row) -> Iterator[Row] | None:

@@ -14,7 +14,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from flowdiag.ingest.envelopes.azure_flows import AzureFlowRow, holds_azure_flows, holds_traffic_rows
+from flowdiag.ingest.envelopes.azure_flows import (
+    NETWORK_MARKS,
+    AzureFlowRow,
+    holds_azure_flows,
+    holds_network_rows,
+)
 from flowdiag.ingest.envelopes.documents import Document
 from flowdiag.ingest.envelopes.fitting import fitting
 from flowdiag.ingest.envelopes.json_lines import DAMAGED, JsonLines, one_line
@@ -32,6 +37,9 @@ def _text(raw: Raw, row: Row) -> Iterator[Row] | None:
     return iter((row._replace(data=one_line(value)),)) if value.startswith(b"{") else None
 
 
+_LINES = ("LogMessage", "LogEntry", "log_s", "msg_s")
+
+
 class _Azure(Struct):
     # {"TimeGenerated":"2026-01-05T10:00:00.1234567Z","Computer":"aks-1","PodNamespace":"kube-system","PodName":"a",
     #  "ContainerName":"c","LogMessage":"level=info ...","LogSource":"stdout"}         ContainerLogV2, az 2.60
@@ -40,6 +48,8 @@ class _Azure(Struct):
     entry: Raw = field(default=Raw(), name="LogEntry")
     # {"TimeGenerated":"2026-01-05T10:00:00.12Z","Category":"kube-audit","log_s":"..."}  AzureDiagnostics, AKS' control plane
     diagnostics: Raw = field(default=Raw(), name="log_s")
+    # {"TimeGenerated":"2026-01-05T10:00:00.12Z","Category":"AzureFirewallNetworkRule","msg_s":"TCP request from ..."}  the same, a firewall
+    said: Raw = field(default=Raw(), name="msg_s")
     at: str | None = field(default=None, name="TimeGenerated")
     node: str | None = field(default=None, name="Computer")
     namespace: str | None = field(default=None, name="PodNamespace")
@@ -56,7 +66,8 @@ def _azure(record: _Azure, row: Row) -> Iterator[Row] | None:
         pod=record.pod or row.pod,
         container=record.container or row.container,
     )
-    return _text(record.message, row) or _text(record.entry, row) or _text(record.diagnostics, row)
+    found = (_text(one, row) for one in (record.message, record.entry, record.diagnostics, record.said))
+    return next((one for one in found if one is not None), None)
 
 
 class AzureRow(JsonLines[_Azure]):
@@ -64,7 +75,7 @@ class AzureRow(JsonLines[_Azure]):
 
     name = "azure-row"
     marks = (b'"TimeGenerated"',)
-    any_marks = (b'"LogMessage"', b'"LogEntry"', b'"log_s"')
+    any_marks = (b'"LogMessage"', b'"LogEntry"', b'"log_s"', b'"msg_s"')
     shape = _Azure
 
     def unwrap(self, record: _Azure, row: Row) -> Iterator[Row] | None:
@@ -98,7 +109,7 @@ class AzureTables(Document):
         return (
             head.startswith(b"{")
             and all(mark in head for mark in (b'"tables"', b'"columns"', b'"TimeGenerated"'))
-            and any(mark in head for mark in (*AzureRow.any_marks, AzureFlowRow.marks[1], b'"FlowStatus'))
+            and any(mark in head for mark in (*AzureRow.any_marks, AzureFlowRow.marks[1], *NETWORK_MARKS))
         )
 
     def elements(self, document: bytes) -> Iterator[Row]:
@@ -108,7 +119,7 @@ class AzureTables(Document):
             names = [column.name for column in table.columns]
             for cells in table.rows:
                 number += 1
-                if holds_azure_flows(names) or holds_traffic_rows(names):
+                if holds_azure_flows(names) or holds_network_rows(names):
                     yield Row(msgspec.json.encode(dict(zip(names, cells, strict=False))), number)
                     continue
                 record = msgspec.convert(_named(names, cells), _Azure, strict=False)
@@ -118,10 +129,7 @@ class AzureTables(Document):
 def _named(names: list[str], cells: list[Raw]) -> Mapping[str, Any]:
     """The cells of a row by their columns' names; texts but for the line, which may be an object."""
     named = dict(zip(names, cells, strict=False))
-    return {
-        name: raw if name in ("LogMessage", "LogEntry", "log_s") else msgspec.json.decode(raw)
-        for name, raw in named.items()
-    }
+    return {name: raw if name in _LINES else msgspec.json.decode(raw) for name, raw in named.items()}
 
 
 class _Found(Struct):

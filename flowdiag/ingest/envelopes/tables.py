@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows, holds_traffic_rows
+from flowdiag.ingest.envelopes.azure_flows import holds_azure_flows, holds_network_rows
 from flowdiag.ingest.envelopes.rows import Layer, Row, Rows, ends_open, instant, rows_from, text_rows
 from flowdiag.model.time import NS, from_datetime, from_epoch, from_micros, from_nanos
 from flowdiag.parserkit import MONTHS, ParseContext, said_around
@@ -28,7 +28,18 @@ from flowdiag.parserkit.lines import MAX_LINE_BYTES
 
 __all__ = ["CsvTable"]
 
-_MESSAGES = ("@message", "_raw", "message", "log", "Line", "LogMessage", "LogEntry", "log_s", "Content")
+_MESSAGES = (
+    "@message",
+    "_raw",
+    "message",
+    "log",
+    "Line",
+    "LogMessage",
+    "LogEntry",
+    "log_s",
+    "msg_s",
+    "Content",
+)
 _TIMES = (
     *("tsNs", "@timestamp", "_time", "Time", "timestamp", "TimeGenerated [UTC]", "TimeGenerated", "Date"),
     *("time", "_messagetimems", "_messagetime"),
@@ -137,7 +148,7 @@ class CsvTable(Layer):
             held: dict[str, Any] = {name: value for name, value in named.items() if value}
             if _of_google(self._names):
                 held = _nested(held)
-            elif holds_traffic_rows(self._names):
+            elif holds_network_rows(self._names):
                 held = dict(_in_utc(name, value) for name, value in held.items())
             return [row._replace(data=msgspec.json.encode(held))]
         return list(text_rows(named[message], row))
@@ -215,7 +226,7 @@ def _holds_records(names: Sequence[str]) -> bool:
         or _of_antrea(names)
         or _of_netobserv(names)
         or holds_azure_flows(list(names))
-        or holds_traffic_rows(names)
+        or holds_network_rows(names)
     )
 
 
