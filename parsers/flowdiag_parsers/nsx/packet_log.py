@@ -112,8 +112,8 @@ class NsxFirewall:
         """The address family, a reason and a rule's number before an arrow are a mark."""
         if seek(_SNIFF, head, b"INET ", b"INET6 ") is None:
             return 0.0
-        # A stamp before the record is its own, whatever wrapper it could be of.
-        return 0.97 if _STAMPED.match(head) is not None else 0.95
+        # Before a record a stamp is its own: what takes it off for kubectl's leaves less than there was.
+        return 0.95 if _STAMPED.match(head) is not None else 0.7
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """The action is a word of its own."""
