@@ -16,10 +16,11 @@ from msgspec.structs import replace
 from flowdiag.analysis.moments import Moments
 from flowdiag.analysis.replay import cut
 from flowdiag.analysis.state import State
-from flowdiag.model.event import Cause, Direction, PolicyHit, Verdict
+from flowdiag.model.event import PORT_PROTOCOLS, Cause, Direction, PolicyHit, Verdict
 from flowdiag.model.flow import Flow
 from flowdiag.model.policy import ConnectionDecision, DecidedBy, EndDecision
 from flowdiag.model.reasons import logged_meaning
+from flowdiag.model.tally import DistinctFlow
 from flowdiag.policy import PolicySet, log_rules
 
 __all__ = ["INFERRED", "Judged", "Replayed", "judge_logged", "logged_verdict"]
@@ -148,24 +149,51 @@ def _one(flow: Flow, policies: PolicySet, at: int | None) -> _Answer:
         rules = log_rules(policies, side, flow.src, flow.dst, protocol, shape.port, icmp=shape.icmp, at=at)
         written = _named(rules, shape.policies)
         if written:
-            return _behind(side, end, decision, written[0], at)
+            return _behind(side, end, decision, written[0], at, told=_told(shape))
         doubts.extend(end.unknown)
     if doubts:
         # A policy that cannot be evaluated may have this rule.
         return _Answer(None, None, f"which rule wrote this line is not known: {doubts[0]}", decision, at)
-    return _Answer(None, None, _NO_RULE, decision, at)
+    return _Answer(None, None, _on_forward(flow, policies) or _NO_RULE, decision, at)
+
+
+def _on_forward(flow: Flow, policies: PolicySet) -> str | None:
+    """Name the host endpoint's policy that may have logged a packet which its node forwarded."""
+    logger, node = policies.dataplane.forward_logger, flow.distinct.node
+    ref = logger(node) if logger is not None else None
+    if ref is None:
+        return None
+    return (
+        f"GlobalNetworkPolicy {ref.name} applies to what the host endpoint of {f'node {node}' if node else 'a node'} forwards "
+        "(applyOnForward) and has a Log rule that may have written this line; what stands behind it there is not evaluated"
+    )
+
+
+def _told(shape: DistinctFlow) -> str:
+    """What the line leaves out that rules may ask for: the kernel prints no ports of SCTP."""
+    portless = shape.port is None and shape.protocol in PORT_PROTOCOLS
+    return "the line holds no port, and " if portless else ""
 
 
 def _behind(
-    side: Direction, end: EndDecision, decision: ConnectionDecision, log: DecidedBy, at: int | None
+    side: Direction,
+    end: EndDecision,
+    decision: ConnectionDecision,
+    log: DecidedBy,
+    at: int | None,
+    *,
+    told: str,
 ) -> _Answer:
-    """Say what the rules behind the Log rule decide; and, if these let the packet pass, the policies of the other end."""
+    """Say what the rules behind the Log rule decide; and, if these let the packet pass, the policies of the other end.
+
+    `told` stands before what is not known.
+    """
     text = f"{_rule(log)}, then {_outcome(end)}"
     if end.allowed is False:
         return _Answer(False, side, text, decision, at)
     if end.allowed is None:
         why = "; ".join(end.unknown[:2]) or "a condition is not known"
-        return _Answer(None, side, f"what follows {_rule(log)} cannot be decided: {why}", decision, at)
+        return _Answer(None, side, f"what follows {_rule(log)} cannot be decided: {told}{why}", decision, at)
     other = decision.ingress if side is Direction.EGRESS else None
     if other is None or other.allowed is True:
         return _Answer(True, side, text, decision, at)
@@ -174,7 +202,9 @@ def _behind(
             False, Direction.INGRESS, f"{text} on the way out, then {_outcome(other)}", decision, at
         )
     why = "; ".join(other.unknown[:2]) or "a condition is not known"
-    return _Answer(None, side, f"{text}; what the destination makes of it is not known: {why}", decision, at)
+    return _Answer(
+        None, side, f"{text}; what the destination makes of it is not known: {told}{why}", decision, at
+    )
 
 
 def _end(decision: ConnectionDecision, side: Direction) -> EndDecision | None:

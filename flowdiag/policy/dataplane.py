@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from flowdiag.model.event import Direction
+from flowdiag.model.policy import PolicyRef
 from flowdiag.policy.facts import Facts
 
 __all__ = ["Dataplane", "OnTheWay"]
@@ -35,5 +36,7 @@ class Dataplane(Struct, frozen=True, kw_only=True):
     """Reserved words of ends without a pod that policies can select, such as Cilium's ``host``."""
     crossing: OnTheWay | None = None
     """What may refuse a packet on its way between two nodes."""
+    forward_logger: Callable[[str | None], PolicyRef | None] | None = None
+    """Asked with a node's name (``None``: any): the policy that may have logged there what the node only forwards."""
     to_own_host: OnTheWay | None = None
     """What may refuse a packet that a pod sends to the node that it runs on."""

@@ -13,7 +13,7 @@ from flowdiag.model.policy import CILIUM_DIALECTS, KUBERNETES_GROUPS, Dialect, I
 from flowdiag.model.words import plural
 from flowdiag.policy.addresses import RangeTable
 from flowdiag.policy.calico_labels import CalicoLabels
-from flowdiag.policy.compile import admin, calico, calico_hosts, cilium, kubernetes
+from flowdiag.policy.compile import admin, calico, calico_forward, calico_hosts, cilium, kubernetes
 from flowdiag.policy.compile.antrea import among_antrea, compile_antrea, is_behind
 from flowdiag.policy.compile.antrea_groups import ANTREA_GROUPS, unrealized
 from flowdiag.policy.compile.aws_strict import is_strict, strict_tier
@@ -186,7 +186,8 @@ def _calico(context: CompileContext, *, staged: bool) -> PolicySet:
     built = tiers.build(context, *calico_hosts.host_tiers(snapshot, labels, context))
     dataplane = Dataplane(
         extra=labels.of,
-        crossing=calico_hosts.crossing(snapshot, labels),
+        crossing=calico_forward.crossing(snapshot, labels),
+        forward_logger=calico_forward.forward_loggers(snapshot, labels),
         to_own_host=calico_hosts.to_own_host(snapshot),
     )
     return _built(context, built, notes, dataplane)

@@ -16,7 +16,6 @@ from flowdiag.model.objects import PolicyObject, Snapshot
 from flowdiag.model.policy import CALICO_GROUPS, Condition, Miss, PolicyRef
 from flowdiag.policy.addresses import parse_network
 from flowdiag.policy.calico_labels import HOST_MARK, CalicoLabels, labels_of, spec_of
-from flowdiag.policy.compile.calico import directions_of
 from flowdiag.policy.compile.calico_scopes import host_selection
 from flowdiag.policy.compile.context import CompileContext, PolicyError
 from flowdiag.policy.dataplane import OnTheWay
@@ -38,7 +37,7 @@ from flowdiag.policy.model import (
 )
 from flowdiag.policy.traffic import NumberedPorts, OneOf
 
-__all__ = ["crossing", "host_tiers", "may_select_hosts", "to_own_host"]
+__all__ = ["host_tiers", "may_select_hosts", "selects_host", "to_own_host"]
 
 _DEFAULT_ALLOW = "projectcalico-default-allow"
 _FELIX = PolicyRef("FelixConfiguration", "projectcalico.org", None, "default")
@@ -126,50 +125,6 @@ def host_tiers(
     return (first,), _node_ports(snapshot), last
 
 
-def crossing(snapshot: Snapshot, labels: CalicoLabels) -> OnTheWay | None:
-    """Say where policies with ``applyOnForward`` may refuse pod traffic at a host endpoint on its way.
-
-    Such a policy is held against what a node forwards between its host endpoint and its pods.  Here it is
-    evaluated for the host's own traffic only, so what it might do to pods' traffic is unknown.  Those before conntrack
-    and NAT must apply on forward, and close nothing but what they deny.
-
-    Returns:
-        A function of the direction and both ends, or ``None`` where no such policy selects a host endpoint.
-    """
-    found: dict[tuple[Direction, str], PolicyRef] = {}
-    for policy in snapshot.policies:
-        spec = policy.spec
-        if policy.ref.kind != "GlobalNetworkPolicy" or not spec.get("applyOnForward"):
-            continue
-        early = bool(spec.get("preDNAT") or spec.get("doNotTrack"))
-        for each in labels.host_endpoints:
-            node = spec_of(each).get("node")
-            if not isinstance(node, str) or not _selects(spec, labels_of(each)):
-                continue
-            for direction in _directions(policy):
-                if early and not _denies(spec.get(direction.value)):
-                    continue
-                found.setdefault((direction, node), policy.ref)
-    if not found:
-        return None
-
-    def why(direction: Direction, subject: Facts, peer: Facts) -> str | None:
-        if subject.kind != "pod" or (subject.node is not None and subject.node == peer.node):
-            return None
-        if subject.node is None:
-            ref = next((ref for (way, _), ref in sorted(found.items()) if way is direction), None)
-        else:
-            ref = found.get((direction, subject.node))
-        if ref is None:
-            return None
-        return (
-            f"GlobalNetworkPolicy {ref.name} applies to what the node's host endpoint forwards "
-            "(applyOnForward), which is not evaluated for pods"
-        )
-
-    return why
-
-
 def to_own_host(snapshot: Snapshot) -> OnTheWay | None:
     """Say where Felix drops what a pod sends to the node that it runs on, behind the pod's policies.
 
@@ -202,33 +157,21 @@ def to_own_host(snapshot: Snapshot) -> OnTheWay | None:
     return why
 
 
-def _denies(rules: Any) -> bool:
-    return isinstance(rules, list) and any(
-        isinstance(rule, dict) and str(rule.get("action")).lower() == "deny" for rule in rules
-    )
-
-
-def _directions(policy: PolicyObject) -> frozenset[Direction]:
-    try:
-        return directions_of(policy)
-    except PolicyError:
-        return frozenset(Direction)  # the policy comes out as broken elsewhere; nothing is ruled out here
-
-
 def may_select_hosts(policy: PolicyObject, snapshot: Snapshot) -> bool:
     """Whether a policy selects one of the host endpoints; where these were not read, whether it could."""
     if policy.ref.kind != "GlobalNetworkPolicy" or policy.ref.group not in CALICO_GROUPS:
         return False
     hosts = [each for each in snapshot.others if each.kind == "HostEndpoint"]
     if hosts or any(kind == "HostEndpoint" for _, kind in snapshot.kinds_seen):
-        return any(_selects(policy.spec, labels_of(each)) for each in hosts)
+        return any(selects_host(policy.spec, labels_of(each)) for each in hosts)
     try:
         return host_selection(policy.spec)[0].check(None, None).outcome is Outcome.MATCH
     except PolicyError:
         return True
 
 
-def _selects(spec: dict[str, Any], labels: dict[str, str]) -> bool:
+def selects_host(spec: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a policy's spec selects a host endpoint with these labels."""
     try:
         scope, parts = host_selection(spec)
     except PolicyError:
