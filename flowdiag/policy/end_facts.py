@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from flowdiag.cluster.addresses import INSIDE
@@ -22,12 +22,24 @@ from flowdiag.policy.addresses import (
 from flowdiag.policy.facts import Facts
 from flowdiag.policy.label_times import LabelTimes, labels_at
 
-__all__ = ["EndFacts"]
+__all__ = ["EndFacts", "recorded_labels"]
 
 _EVERYWHERE = (parse_network("0.0.0.0/0"), parse_network("::/0"))
 _IDENTITY_PREFIX = "k8s:"
 # Labels that Cilium adds to an identity beside the pod's own ("k8s:io.kubernetes.pod.namespace=shop").
 _IDENTITY_OWN = ("io.kubernetes.pod.", "io.cilium.")
+# Labels that Calico adds to a workload's endpoint ("projectcalico.org/namespace=shop").
+_ENDPOINT_OWN = ("projectcalico.org/",)
+
+
+def recorded_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A pod's own labels among those of a record; Cilium puts ``k8s:`` before them, nobody else puts anything."""
+    plain = (
+        (key.removeprefix(_IDENTITY_PREFIX), value)
+        for key, value in pairs
+        if key.startswith(_IDENTITY_PREFIX) or ":" not in key
+    )
+    return {key: value for key, value in plain if not key.startswith((*_IDENTITY_OWN, *_ENDPOINT_OWN))}
 
 
 class EndFacts:
@@ -143,14 +155,8 @@ class EndFacts:
 
     def _unseen_pod(self, endpoint: Endpoint, at: int | None) -> Facts:
         """Facts of a pod that the state does not hold: all that is known of it are the identity labels in the record."""
-        labels: dict[str, str] | None = None
-        if endpoint.identity_labels is not None:
-            own = (
-                (key.removeprefix(_IDENTITY_PREFIX), value)
-                for key, value in endpoint.identity_labels
-                if key.startswith(_IDENTITY_PREFIX)
-            )
-            labels = {key: value for key, value in own if not key.startswith(_IDENTITY_OWN)}
+        pairs = endpoint.identity_labels
+        labels = recorded_labels(pairs) if pairs is not None else None
         elsewhere = endpoint.cluster is not None
         # What is called the same here may be labelled otherwise there.
         spaces = (

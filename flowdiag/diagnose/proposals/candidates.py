@@ -32,6 +32,7 @@ from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod
 from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, EndDecision, NearestRule, PolicyRef
+from flowdiag.policy.end_facts import recorded_labels
 
 __all__ = ["candidates", "with_a_pod"]
 
@@ -160,12 +161,23 @@ def _other_addresses(case: Case, peer: Endpoint, direction: Direction) -> tuple[
 
 
 def with_a_pod(case: Case, end: Endpoint) -> Endpoint:
-    """Give an end with a pod: for a workload of which the record names no pod (aggregated flow logs), one, if all are alike."""
-    if end.pod is not None or end.workload is None or end.namespace is None:
+    """Give an end with a pod that policies are written for.
+
+    For a workload of which the record names no pod (aggregated flow logs) it is one of its pods, if all are alike; for a pod
+    that is gone (of a Job, of cert-manager's challenge) it has the labels that the record holds.
+    """
+    if end.pod is not None or end.namespace is None or end.cluster is not None:
         return end
-    pods = [pod for pod in case.context.index.by_workload.get((end.namespace, end.workload), ()) if pod.live]
-    alike = {tuple(sorted((pod_labels(pod) or {}).items())) for pod in pods}
-    return replace(end, pod=pods[0]) if len(alike) == 1 else end
+    if end.workload is not None:
+        own = case.context.index.by_workload.get((end.namespace, end.workload), ())
+        pods = [pod for pod in own if pod.live]
+        alike = {tuple(sorted((pod_labels(pod) or {}).items())) for pod in pods}
+        if pods:
+            return replace(end, pod=pods[0]) if len(alike) == 1 else end
+    labels = recorded_labels(end.identity_labels or ())
+    if not labels or end.kind not in (EndpointKind.POD, EndpointKind.WORKLOAD):
+        return end
+    return replace(end, pod=Pod(namespace=end.namespace, name=end.name or "", labels=labels))
 
 
 Editor = Callable[[Case, Direction, NearestRule, Condition, Endpoint], Iterator[Edit]]
