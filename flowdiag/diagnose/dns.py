@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.replayed import behind_all
 from flowdiag.diagnose.signs import DNS_PORTS
 from flowdiag.diagnose.some_pod import some_pod
+from flowdiag.diagnose.spec import rule_at
 from flowdiag.model.endpoint import Endpoint
+from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod, Service
+from flowdiag.model.policy import DecidedBy, NearestRule
 
-__all__ = ["DNS_PORTS", "LOCAL_CACHE_IPS", "dns_addresses", "dns_pods", "is_dns_server", "is_dns_traffic"]
+__all__ = [
+    "DNS_PORTS",
+    "LOCAL_CACHE_IPS",
+    "dns_addresses",
+    "dns_pods",
+    "is_dns_server",
+    "is_dns_traffic",
+    "lookups_closed",
+]
 
+_OF_PORTS = ("ports", "protocols", "toServices")
+"""Fields by which a rule of a baseline means some traffic alone."""
 LOCAL_CACHE_IPS = frozenset({"169.254.20.10", "169.254.25.10", "fd00::10"})
 """Link-local addresses of NodeLocal DNSCache: the add-on's default, Kubespray's, the IPv6 example's."""
 
@@ -42,6 +56,15 @@ def is_dns_server(case: Case) -> bool:
         case.flow.dst.pod is not None
         and any(_dns_service(service) for service in case.context.services_of(case.flow.dst.pod))
     )
+
+
+def lookups_closed(case: Case) -> DecidedBy | None:
+    """The rule by which a baseline refuses lookups at the client, where it names no port: nobody meant lookups by it."""
+    decided = behind_all(case.context, case.end)
+    if decided is None or case.direction is Direction.INGRESS or not is_dns_server(case):
+        return None
+    rule = rule_at(case, NearestRule(policy=decided.policy, rule=decided.rule, misses=()))
+    return None if rule is None or any(rule.get(field) for field in _OF_PORTS) else decided
 
 
 def dns_addresses(case: Case) -> list[str]:

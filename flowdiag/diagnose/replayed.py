@@ -11,8 +11,9 @@ from flowdiag.diagnose.calico_places import stands_before
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.signs import MISSING, Sign
 from flowdiag.model.policy import CALICO_GROUPS, Condition, DecidedBy, EndDecision, NearestRule, PolicyRef
+from flowdiag.policy.baseline import is_behind
 
-__all__ = ["Answer", "answer_of", "closing", "denying_the_rest", "is_deny", "misses_socket"]
+__all__ = ["Answer", "answer_of", "behind_all", "closing", "denying_the_rest", "is_deny", "misses_socket"]
 
 _RULE = re.compile(r"(ingress|egress)\[(\d{1,6})\]")
 # "ingress[2]": the path of a Calico rule.
@@ -44,6 +45,18 @@ def denying_the_rest(context: Context, end: EndDecision | None) -> DecidedBy | N
         if not isinstance(rule, dict) or {key for key, value in rule.items() if value} - _SAYS_NOTHING:
             return None
     return decided
+
+
+def behind_all(context: Context, end: EndDecision | None) -> DecidedBy | None:
+    """The rule that decided, where it is a Deny of a policy that is asked only where no NetworkPolicy selects the end.
+
+    It is what holds as long as nobody wrote a policy, as a default is.
+    """
+    decided = end.decided_by if end is not None and is_deny(end) else None
+    if decided is None:
+        return None
+    behind = any(is_behind(policy) for policy in context.policy(decided.policy))
+    return decided if behind else None
 
 
 def is_deny(end: EndDecision | None) -> bool:

@@ -193,13 +193,19 @@ def objects(state):
             "StagedGlobalNetworkPolicy": "projectcalico.org/v3",
             "AdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
             "BaselineAdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
+            "ClusterNetworkPolicy": "policy.networking.k8s.io/v1alpha2",
+            "AntreaClusterNetworkPolicy": "crd.antrea.io/v1beta1",
             "FQDNNetworkPolicy": "networking.gke.io/v1alpha1",
         }[kind]
         body = {k: v for k, v in spec.items() if k not in _META}
         found.append(
             {
                 "apiVersion": api,
-                "kind": {"": "NetworkPolicy", "CalicoNetworkPolicy": "NetworkPolicy"}.get(kind, kind),
+                "kind": {
+                    "": "NetworkPolicy",
+                    "CalicoNetworkPolicy": "NetworkPolicy",
+                    "AntreaClusterNetworkPolicy": "ClusterNetworkPolicy",
+                }.get(kind, kind),
                 "metadata": _meta(name, spec, namespace if slash else None),
                 "spec": body,
             }

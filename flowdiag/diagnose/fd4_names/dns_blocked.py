@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, policy_times
-from flowdiag.diagnose.dns import dns_pods, is_dns_server, is_dns_traffic
+from flowdiag.diagnose.dns import dns_pods, is_dns_server, is_dns_traffic, lookups_closed
 from flowdiag.diagnose.kube_ovn import excepted_for_all
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
@@ -16,7 +16,7 @@ from flowdiag.diagnose.written_ranges import ip_blocks
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition, EndDecision, NearestRule
+from flowdiag.model.policy import Condition, DecidedBy, EndDecision, NearestRule
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["DnsBlocked"]
@@ -31,6 +31,7 @@ class DnsBlocked(Rule):
     Signature:
         Egress on 53 (5353, 1053) to the cluster's DNS Service or pods, refused because the client is
         isolated and no rule admits it.  A rule that misses by one condition is the cause and is shown.
+        A baseline's Deny that names no port is such a default, too.
 
     Advice:
         Allow DNS over UDP and TCP to the DNS pods; every isolated namespace needs it.
@@ -57,7 +58,12 @@ class DnsBlocked(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if not is_dns_traffic(case) or case.not_policy or case.singled_out:
+        if not is_dns_traffic(case) or case.not_policy:
+            return
+        closed = lookups_closed(case)
+        if closed is not None:
+            yield self._behind(case, closed)
+        if case.singled_out:
             return
         if case.direction is Direction.INGRESS:
             return
@@ -81,6 +87,16 @@ class DnsBlocked(Rule):
             yield self._recorded(case)
         elif end.allowed is None and _client_refused(case):
             yield self._undecided(case)
+
+    def _behind(self, case: Case, decided: DecidedBy) -> Finding:
+        """A baseline closes whatever no policy of a namespace opens, as a default deny does."""
+        who, name = end_text(case.flow.src), f"{policy_text(decided.policy)} {decided.rule}"
+        return self.finding(
+            case,
+            summary=f"{name} denies {who} lookups with all else, as no NetworkPolicy selects it for egress.",
+            advice=f"{_rule(case)}, in a NetworkPolicy that selects {who}: it then decides alone about its egress.",
+            cause_key=f"dns:behind:{name}",
+        )
 
     def _undecided(self, case: Case) -> Finding:
         return self.finding(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.dns import lookups_closed
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.spec import policy_at
@@ -35,7 +36,8 @@ class AdminPolicy(Rule):
         lower priority number).  Baseline: any NetworkPolicy that selects the pod replaces it.
 
     Guard:
-        A pod that a NetworkPolicy isolates never reaches the baseline: its refusal is that policy's.
+        A pod that a NetworkPolicy isolates never reaches the baseline: its refusal is that policy's.  A
+        baseline that denies lookups with all else is FD401.
 
     References:
         https://network-policy-api.sigs.k8s.io/api-overview/
@@ -51,7 +53,7 @@ class AdminPolicy(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
-        if case.not_policy or denied_webhook(case):
+        if case.not_policy or denied_webhook(case) or lookups_closed(case) is not None:
             return
         whom = refused_text(case)
         named = [hit for hit in case.recorded_denies if hit.group == _GROUP and hit.name is not None]
@@ -99,6 +101,9 @@ def _is_baseline(kind: str, policy: PolicyObject | None) -> bool:
 def _advice(case: Case, kind: str, *, baseline: bool) -> str:
     if baseline:
         who = end_text(case.enforcer)
-        return f"A NetworkPolicy that selects {who} for {case.direction} and admits it replaces the baseline."
+        return (
+            f"A NetworkPolicy that selects {who} for {case.direction} and admits it replaces the baseline; it then decides "
+            f"alone about all {case.direction} there."
+        )
     word = "Accept" if kind == "ClusterNetworkPolicy" else "Allow"
     return f"No NetworkPolicy overrides it: its owners can add an {word} or Pass rule of a lower priority number."

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.dns import lookups_closed
+from flowdiag.diagnose.replayed import behind_all
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.webhooks import denied_webhook
@@ -70,6 +72,8 @@ class ExplicitDeny(Rule):
         """See `Rule.diagnose`."""
         if case.not_policy or denied_webhook(case) or case.rest_denied is not None:
             return
+        if lookups_closed(case) is not None:
+            return
         recorded = [
             hit
             for hit in case.recorded_denies
@@ -84,6 +88,8 @@ class ExplicitDeny(Rule):
             decided is not None and decided.policy.group == _ANTREA
         ):
             advice = f"{meant} allow it in an earlier tier, or in a policy there with a lower priority: the first match decides."
+        if behind_all(case.context, case.end) is not None:
+            advice += " A NetworkPolicy that selects it is asked before the baseline, and then decides alone."
         if (recorded and all(hit.kind == _ONE_EACH for hit in recorded)) or (
             decided is not None and decided.policy.kind == _ONE_EACH
         ):

@@ -25,6 +25,7 @@ from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.own_policy import languages, own_policy
 from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
+from flowdiag.diagnose.replayed import behind_all
 from flowdiag.diagnose.spec import policy_now
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.cilium import NODE_ENTITIES, POLICY_KINDS
@@ -88,10 +89,15 @@ def _edits(
     given: AbstractSet[PolicyRef],
 ) -> Iterator[AnyEdit]:
     """As `candidates`, for ends as they are written."""
-    if not decision.isolated_by:
-        return
     src, dst = ends
     enforcer, peer = (src, dst) if direction is Direction.EGRESS else (dst, src)
+    if not decision.isolated_by:
+        if enforcer.pod is not None and behind_all(case.context, decision) is not None:
+            labels = pod_labels(enforcer.pod)
+            new = own_policy(case, direction, decision, enforcer, peer, labels, given, None)
+            if new is not None:
+                yield replace(new, before_baseline=True)
+        return
     if enforcer.kind is EndpointKind.ENTITY:
         # What selects the Ingress proxy or the like selects pods too: a rule there would open them all.
         return

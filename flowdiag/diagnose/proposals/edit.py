@@ -27,6 +27,8 @@ class Edit(Struct, frozen=True):
     """Of a new policy for one workload: that workload, in words."""
     peers: tuple[str, ...] = ()
     """Whom it may reach, or be reached by, in words."""
+    before_baseline: bool = False
+    """A new policy that isolates what a baseline decided about till then."""
 
 
 class Labelling(Struct, frozen=True):

@@ -344,8 +344,11 @@ def listed(opened: Opened) -> tuple[BlastRadius, ...]:
 
 
 def _isolates(old: PolicySet, new: PolicySet, edit: AnyEdit, cut: Cut) -> bool:
-    """Whether a policy that is added would isolate what is open today."""
-    if not isinstance(edit, Edit) or edit.old is not None:
+    """Whether a policy that is added would isolate what is open today.
+
+    What a baseline decides about is not open; whether anything that it lets pass would close is seen pair by pair.
+    """
+    if not isinstance(edit, Edit) or edit.old is not None or edit.before_baseline:
         return False
     return any(
         edit.new.ref in new.isolating(group.end, direction) and not old.isolating(group.end, direction)

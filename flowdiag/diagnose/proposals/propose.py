@@ -14,7 +14,7 @@ from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radius, opens_to_anybody
 from flowdiag.diagnose.proposals.proposal import Proposal
 from flowdiag.diagnose.proposals.sentence import in_one
-from flowdiag.diagnose.replayed import denying_the_rest
+from flowdiag.diagnose.replayed import behind_all, denying_the_rest
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import PORT_PROTOCOLS, Direction
@@ -165,7 +165,9 @@ def _plans(
         if end is None or end.allowed is True:
             continue
         denied = end.decided_by is not None and end.decided_by.action.lower() == "deny"
-        if end.allowed is None or (denied and denying_the_rest(case.context, end) is None):
+        if end.allowed is None or (
+            denied and denying_the_rest(case.context, end) is None and behind_all(case.context, end) is None
+        ):
             return
         working = _Again(_working(case, direction, end, policies, ip_block_pods, spaces, lead, within, given))
         if not any(True for _ in working):

@@ -1,0 +1,138 @@
+"""What a baseline denies, a NetworkPolicy opens: proposed where nothing closes that the baseline lets pass."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from brute_force import listed, opened
+from diagnosis_cases import build_case, objects
+
+from flowdiag.cluster.snapshot import build_snapshot
+from flowdiag.diagnose.proposals import propose
+from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.model.policy import Dialect
+from flowdiag.policy import compile_policies
+from tests.read_yaml import read_yaml
+
+STATE = {
+    "namespaces": {"shop": {}, "data": {}},
+    "nodes": {"n1": {"ip": "192.168.0.1"}, "n2": {"ip": "192.168.0.2"}},
+    "pods": {
+        "shop/web-1": {"ip": "10.0.1.1", "node": "n1"},
+        "shop/cron-1": {"ip": "10.0.1.2", "node": "n1"},
+        "data/redis-0": {"ip": "10.0.2.1", "node": "n2"},
+    },
+}
+EVERYTHING = [{"namespaces": {}}, {"networks": ["0.0.0.0/0"]}]
+FLOW = {"from": "shop/web-1", "to": "data/redis-0", "port": "6379/TCP"}
+
+
+def acnp(**rules):
+    """Antrea's own kind in its baseline tier; rules without peers mean everybody."""
+    spec = {"tier": "baseline", "priority": 5, "appliedTo": [{"namespaceSelector": {}}], **rules}
+    return {"AntreaClusterNetworkPolicy all": spec}
+
+
+def banp(**rules):
+    """The upstream kind."""
+    return {"BaselineAdminNetworkPolicy default": {"subject": {"namespaces": {}}, **rules}}
+
+
+def proposed(policies, dialect, flow=FLOW, **more):
+    """The case, its policies, what they are once the proposal is applied, and the proposal."""
+    spec = {"state": {**STATE, "policies": policies}, "flow": {**flow, **more}, "dialect": dialect}
+    case = build_case(spec)
+    before = compile_policies(case.context.snapshot, dialect=Dialect(dialect))
+    ends = Ends.of(case.context.snapshot, [case.flow.src, case.flow.dst])
+    found = propose(case, before, ends)
+    if found is None:
+        return case, before, None, None
+    mend = found.for_all(())
+    items = [*objects(spec["state"]), *(read_yaml(text) for text in mend.manifests)]
+    snapshot, _ = build_snapshot([("s.json", json.dumps({"kind": "List", "items": items}).encode())])
+    after = compile_policies(snapshot, dialect=Dialect(dialect))
+    assert after.evaluate(case.flow.src, case.flow.dst, case.protocol, case.port).allowed is True
+    assert opened(case, before, after, ends) == listed(mend, before, after)
+    return case, before, after, mend
+
+
+DROP = {"action": "Drop"}
+DENY = {"action": "Deny"}
+
+
+@pytest.mark.parametrize(
+    ("policies", "dialect", "direction", "summary"),
+    [
+        (acnp(ingress=[DROP]), "antrea", "ingress", "Add NetworkPolicy data/allow-redis-from-web"),
+        (acnp(egress=[DROP]), "antrea", "egress", "Add NetworkPolicy shop/allow-web-to-redis"),
+        (
+            acnp(egress=[DROP], ingress=[DROP]),
+            "antrea",
+            "egress",
+            "Add NetworkPolicy shop/allow-web-to-redis",
+        ),
+        (
+            banp(egress=[{**DENY, "to": EVERYTHING}]),
+            "ovn",
+            "egress",
+            "Add NetworkPolicy shop/allow-web-to-redis",
+        ),
+    ],
+)
+def test_a_default_that_denies_everything_is_opened_by_a_policy(policies, dialect, direction, summary):
+    """It holds as long as no policy selects the pod, and a new one takes nothing from anybody."""
+    case, *_, found = proposed(policies, dialect, direction=direction)
+
+    assert case.denied_by_rule
+    assert found is not None
+    assert found.summary.startswith(summary)
+    assert found.proved
+
+
+@pytest.mark.parametrize(
+    ("policies", "dialect", "direction"),
+    [
+        # Others reach it today, and would not once a policy isolates it.
+        (banp(ingress=[{**DENY, "from": [{"namespaces": {}}]}]), "ovn", "ingress"),
+        (banp(egress=[{**DENY, "to": [{"namespaces": {}}]}]), "ovn", "egress"),
+        (acnp(ingress=[{**DROP, "ports": [{"port": 6379}]}]), "antrea", "ingress"),
+        (acnp(ingress=[{"action": "Allow", "ports": [{"port": 80}]}, DROP]), "antrea", "ingress"),
+        (acnp(ingress=[{**DROP, "from": [{"namespaceSelector": {}}]}]), "antrea", "ingress"),
+        (
+            banp(
+                egress=[
+                    {"action": "Allow", "to": [{"networks": ["198.51.100.0/24"]}]},
+                    {**DENY, "to": EVERYTHING},
+                ]
+            ),
+            "ovn",
+            "egress",
+        ),
+        (
+            banp(egress=[{"action": "Allow", "to": [{"nodes": {}}]}, {**DENY, "to": EVERYTHING}]),
+            "ovn",
+            "egress",
+        ),
+        # Before any NetworkPolicy.
+        (
+            {
+                "AntreaClusterNetworkPolicy all": {
+                    **acnp(ingress=[DROP])["AntreaClusterNetworkPolicy all"],
+                    "tier": "emergency",
+                }
+            },
+            "antrea",
+            "ingress",
+        ),
+    ],
+)
+def test_nothing_is_proposed_where_a_policy_would_close_something(policies, dialect, direction):
+    """A NetworkPolicy replaces the baseline as a whole, its allows too."""
+    case, *_, found = proposed(policies, dialect, direction=direction)
+
+    assert case.denied_by_rule
+    assert found is None
