@@ -53,10 +53,12 @@ class Evidence(Struct, kw_only=True):
     looked_at: int
     unusable: bool = False
     """What was named as evidence could not be read, and nothing of it could; cluster objects may be there all the same."""
+    unsaid: tuple[ReportWarning, ...] = ()
+    """Why inputs could not be read, also those of which a report says nothing, such as documents."""
 
     def nothing_usable(self) -> tuple[str, str]:
         """What to say, and what to do, where nothing at all could be read."""
-        return nothing_usable("nothing usable", self.looked_at, self.warnings)
+        return nothing_usable("nothing usable", self.looked_at, self.warnings or self.unsaid)
 
 
 class BeforeEvidence(Struct, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ def gather(
                 )
 
         outcome = run(sources, options, progress=progress, detected=placed.detected, meanwhile=beside)
+        unsaid = said(problems)
         problems = [*worth_saying(problems, detected, lists), *outcome.problems]
         missing = tuple(not_collected(detected))
         told = tuple(summaries(detected, outcome.tally.inputs, checksum=evidence.checksum))
@@ -147,6 +150,7 @@ def gather(
         looked_at=len(detected),
         cluster=None if cluster is None else cluster.name,
         unread=any(one.code not in HARMLESS for one in problems),
+        unsaid=unsaid,
     )
 
 
@@ -164,6 +168,7 @@ def _evidence(
     looked_at: int,
     cluster: str | None,
     unread: bool,
+    unsaid: tuple[ReportWarning, ...],
 ) -> Evidence:
     """Put together what was read.
 
@@ -180,6 +185,7 @@ def _evidence(
         looked_at: how many inputs there were.
         cluster: what a live cluster's objects are called.
         unread: something of the evidence could not be read.
+        unsaid: why inputs could not be read, said in the report or not.
     """
     # An input in which the parser that was asked for finds nothing is no evidence.
     foreign = {one.path for one in outcome.problems if one.code == "not-that-format"}
@@ -209,6 +215,7 @@ def _evidence(
         warnings=warnings,
         looked_at=looked_at,
         unusable=unread and not any(one.path != cluster for one in read),
+        unsaid=unsaid,
     )
 
 

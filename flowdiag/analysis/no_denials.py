@@ -21,6 +21,7 @@ __all__ = ["only_logged", "only_objects", "what_to_collect"]
 
 _CODE = "FD807"
 _ONLY_OBJECTS = "only-objects"
+_ONLY_DENIED = "only-denied"
 _REASONS = 5
 """Reasons that are listed; each problem has its own in its summary."""
 
@@ -125,7 +126,7 @@ def only_objects(inputs: Sequence[InputSummary], state: State | None) -> tuple[R
 
 
 def what_to_collect(
-    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool, counted: bool
+    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool, counted: bool, only_denied: bool
 ) -> tuple[ReportWarning, ...]:
     """Say plainly that no input holds a record of traffic, and name what would.
 
@@ -134,6 +135,7 @@ def what_to_collect(
         cnis: CNIs that the evidence shows.
         state: cluster objects were read too.
         counted: the inputs hold counters of refused packets; those are not asked for again, nor called nothing.
+        only_denied: allowed traffic was left unread, so that an input without a refusal may be full of records.
 
     Returns:
         Nothing where there is any record of traffic, no evidence at all, or an input that could not be read:
@@ -142,6 +144,10 @@ def what_to_collect(
     unread = any(one.warnings and not one.records for one in inputs)
     if not inputs or unread or any(one.flows for one in inputs):
         return ()
+    if only_denied and not counted:
+        one = len(inputs) == 1
+        which = f"{inputs[0].path} holds no denial" if one else f"none of {len(inputs)} inputs holds a denial"
+        return (general_warning(_ONLY_DENIED, f"{which}; what else stands there was not read, because of --only"),)
     if counted:
         head = "packets were refused, by the counters in the warnings, and no input holds a record of one"
     elif len(inputs) == 1:

@@ -38,7 +38,13 @@ def warned(found: Workings) -> list[ReportWarning]:
     copied = [*told_twice(read.inputs)]
     evidence = [one for one in read.inputs if one.parser is not None]
     return [
-        *what_to_collect(evidence, read.cnis, state=state is not None, counted=bool(counted)),
+        *what_to_collect(
+            evidence,
+            read.cnis,
+            state=state is not None,
+            counted=bool(counted),
+            only_denied=found.evidence.only_denied,
+        ),
         *(() if found.evidence.format else only_objects(evidence, state)),
         *only_logged((flow for flow, _, _ in found.logged.unknown), state, read.cnis),
         *counted,

@@ -51,8 +51,9 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def capital(text: str) -> str:
-    """The text as a sentence begins."""
-    return text[:1].upper() + text[1:]
+    """The text as a sentence begins; a path or name that it begins with stays as it is, since its case counts."""
+    word, _, _ = text.partition(" ")
+    return text if any(mark in word for mark in "/.-_") else text[:1].upper() + text[1:]
 
 
 def object_text(ref: PolicyRef | ObjectRef) -> str:

@@ -267,7 +267,7 @@ def _instead(report: Report) -> list[str]:
     texts = instead(report)
     if not texts:
         return []
-    lines = [f"{markdown_phrase(capital(texts[0]), 600)}{'' if texts[0].endswith('?') else '.'}", ""]
+    lines = [f"{capital(markdown_phrase(texts[0], 600))}{'' if texts[0].endswith('?') else '.'}", ""]
     for text in texts[1:]:
         what, _, command = text.partition(": ")
         lines.append(f"- {markdown_phrase(what, 200)}: {markdown_code(command, 600)}")

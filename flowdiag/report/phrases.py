@@ -58,7 +58,7 @@ NOTHING_SELECTED = "nothing-selected"
 NO_REFUSAL_SELECTED = "no-refusal-selected"
 """Code of the warning that it matches no refused one of those that were read."""
 
-NO_RECORDS = ("FD807", "only-objects")
+NO_RECORDS = ("FD807", "only-objects", "only-denied")
 """Codes of the warnings that say what to collect where no input holds a record of traffic."""
 
 CONFIDENCE_MEANING = {
@@ -161,7 +161,8 @@ def _explained(report: Report) -> str:
         )
     present = [p for p in report.problems if p.status is not Status.GONE]
     shown = [p for p in present if p.explained_by is None and p.verdict == "denied"]
-    if not totals.flows and not present:
+    unread = totals.allowed is None and any(one.parser is not None for one in report.inputs)
+    if not totals.flows and not present and not unread:
         return "No record of traffic was found"
     if not totals.denied and not present:
         codes = {one.code for one in report.warnings}

@@ -298,3 +298,30 @@ def test_a_report_carries_no_credentials_of_requests(tmp_path):
     assert b"hunter2" not in msgspec.json.encode(report)
     assert json.loads(line.raw)["flow"]["l7"]["http"]["headers"][1] == headers[1]
     assert "GET http://***@db/x" in report.problems[0].summary
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("notes.md", "# What we saw\n\nThe checkout times out.\n", "parsers knows it"),
+        (
+            "endpoints.txt",
+            "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   "
+            "IPv6   IPv4   STATUS\n           ENFORCEMENT        ENFORCEMENT\n"
+            "3365       Disabled           Disabled          37299      k8s:id=app3   f00d::a0f:0:0:d25   "
+            "10.15.191.0     ready\n",
+            "it holds no refusal",
+        ),
+    ],
+)
+def test_what_is_no_evidence_is_told_why_where_it_is_all_there_is(tmp_path, name, text, reason):
+    """A report says nothing of documents and endpoint lists; where there is nothing else, the error says why."""
+    path = tmp_path / name
+    path.write_text(text)
+
+    with pytest.raises(InputError) as error:
+        analyze([str(path)])
+
+    assert f"first: {path}: " in str(error.value)
+    assert reason in str(error.value)
+    assert error.value.hint == f"see what was tried: flowdiag parsers detect {path}"
