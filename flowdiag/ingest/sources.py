@@ -37,8 +37,8 @@ __all__ = ["Gathered"]
 STDIN = "-"
 _HEAD = 512
 _DEVICE = "a device, which may never end; name a file that holds what it gives, or pipe that in"
-_NESTING = 2
-"""An archive, and one inside it (a must-gather's tar of databases, a tarball in a support bundle)."""
+_NESTING = 4
+"""Archives in each other: a ticket's zip of a must-gather, that tarball, and its tar of databases, packed once more."""
 
 
 class Gathered:

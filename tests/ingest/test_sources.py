@@ -227,10 +227,27 @@ def test_archives_are_opened_and_one_inside(tmp_path, mode):
     assert not spool.exists()
 
 
+def test_a_bundle_is_read_whatever_it_was_attached_in(tmp_path):
+    """A ticket's zip holds a tarball, that a zip, and that compressed logs."""
+    data = gzip.compress(b"deep\n")
+    with zipfile.ZipFile(tmp_path / "node.zip", "w") as archive:
+        archive.writestr("flows.log.gz", data)
+    _tar(tmp_path / "bundle.tgz", [("node.zip", (tmp_path / "node.zip").read_bytes())], "w:gz")
+    outer = tmp_path / "ticket.zip"
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.write(tmp_path / "bundle.tgz", "bundle.tgz")
+
+    with Gathered([str(outer)]) as gathered:
+        name = f"{outer}!bundle.tgz!node.zip!flows.log.gz"
+        assert _names(gathered) == [name]
+        assert _content(gathered, name) == b"deep\n"
+        assert gathered.problems == []
+
+
 def test_archives_deep_inside_others_are_not_opened(tmp_path):
-    """Nesting ends after one level, and that is said."""
+    """Nesting ends after four levels, and that is said."""
     data = b"x\n"
-    for level in range(3):
+    for level in range(5):
         _tar(tmp_path / "t.tar", [(f"level{level}", data)])
         data = (tmp_path / "t.tar").read_bytes()
 
