@@ -147,7 +147,9 @@ def what_to_collect(
     if only_denied and not counted:
         one = len(inputs) == 1
         which = f"{inputs[0].path} holds no denial" if one else f"none of {len(inputs)} inputs holds a denial"
-        return (general_warning(_ONLY_DENIED, f"{which}; what else stands there was not read, because of --only"),)
+        return (
+            general_warning(_ONLY_DENIED, f"{which}; what else stands there was not read, because of --only"),
+        )
     if counted:
         head = "packets were refused, by the counters in the warnings, and no input holds a record of one"
     elif len(inputs) == 1:

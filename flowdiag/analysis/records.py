@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from flowdiag.analysis.options import EvidenceOptions, Selection, read_options
@@ -10,11 +11,12 @@ from flowdiag.analysis.select import selected_event
 from flowdiag.analysis.unread import is_document, nothing_usable, said
 from flowdiag.cluster.event_lists import listed_events
 from flowdiag.cluster.state_sniff import sniff_state
-from flowdiag.ingest import Gathered, InputKind, ReadOptions
+from flowdiag.ingest import Detection, Gathered, InputKind, ReadOptions
 from flowdiag.ingest.events import iter_events
 from flowdiag.ingest.identify import detect_all
 from flowdiag.model.errors import InputError
 from flowdiag.model.event import Event, FlowEvent
+from flowdiag.model.report import ReportWarning
 
 __all__ = ["detect_inputs", "read_events"]
 
@@ -46,7 +48,8 @@ def read_events(
     with Gathered(paths) as sources:
         detected, found = detect_all(sources, options)
         if not any(one.kind is InputKind.EVIDENCE for one in detected):
-            message, hint = nothing_usable("no evidence", len(detected), said(found[:1]))
+            told = said(found[:1]) or _objects_alone(detected)
+            message, hint = nothing_usable("no evidence", len(detected), told)
             raise InputError(message, hint=hint)
         records = (
             (name, parser, event)
@@ -61,6 +64,17 @@ def read_events(
         else:
             yield from records
     problems.extend(f"{one.path}{_at(one.line)}: {one.message}" for one in found if not is_document(one))
+
+
+def _objects_alone(detected: Sequence[Detection]) -> tuple[ReportWarning, ...]:
+    """That there are only objects of the cluster, which are read without a complaint and are no records."""
+    names = (one.source.name for one in detected if one.kind is InputKind.STATE)
+    return tuple(
+        ReportWarning(
+            code="only-objects", message="objects of the cluster, no records", input=name, line=None
+        )
+        for name in islice(names, 1)
+    )
 
 
 def detect_inputs(paths: Sequence[str]) -> list[dict[str, Any]]:

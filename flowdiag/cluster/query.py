@@ -35,6 +35,7 @@ _WORKLOAD_ORDER = (
     "Job",
     "CronJob",
 )
+_ABOVE = {"ReplicaSet": "Deployment", "Job": "CronJob"}
 _ENTITIES = frozenset({"all", "cluster", "none", *RESERVED_IDENTITIES.values()})
 
 
@@ -234,7 +235,12 @@ def _workload_pods(namespace: str, ref: WorkloadRef, index: SnapshotIndex) -> li
     if live or pods:
         return live or pods
     below = index.workloads.get((ref.kind or "", namespace, ref.name))
-    if below is None or below.owner is None:
+    if below is None:
+        # Dumps seldom hold ReplicaSets and Jobs; their pods say whose they are, and stand under what is above.
+        above = _ABOVE.get(ref.kind or "")
+        upper = WorkloadRef(above, ref.name.rpartition("-")[0])
+        return [pod for pod in index.by_workload.get((namespace, upper), ()) if pod.live and pod.owner == ref]
+    if below.owner is None:
         return []
     return [
         pod

@@ -306,10 +306,12 @@ def test_a_report_carries_no_credentials_of_requests(tmp_path):
         ("notes.md", "# What we saw\n\nThe checkout times out.\n", "parsers knows it"),
         (
             "endpoints.txt",
-            "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   "
-            "IPv6   IPv4   STATUS\n           ENFORCEMENT        ENFORCEMENT\n"
-            "3365       Disabled           Disabled          37299      k8s:id=app3   f00d::a0f:0:0:d25   "
-            "10.15.191.0     ready\n",
+            (
+                "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])   "
+                "IPv6   IPv4   STATUS\n           ENFORCEMENT        ENFORCEMENT\n"
+                "3365       Disabled           Disabled          37299      k8s:id=app3   f00d::a0f:0:0:d25   "
+                "10.15.191.0     ready\n"
+            ),
             "it holds no refusal",
         ),
     ],

@@ -238,6 +238,7 @@ def test_policies_are_not_taken_for_records(name, capfdbinary):
     out, err = capfdbinary.readouterr()
     assert out == b""
     assert b"no evidence" in err
+    assert b"(looked at 1 file)" not in err  # but also why
 
 
 def test_policy_dump_tells_which_rule_was_hit(capfdbinary):

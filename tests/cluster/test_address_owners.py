@@ -732,6 +732,23 @@ def ends(text, *objects):
     return resolve_end(text, snapshot, Leases(snapshot))
 
 
+@pytest.mark.parametrize("kind", ["", "[ReplicaSet]"])
+def test_a_replica_set_that_only_its_pods_name_stands_for_them(kind):
+    """Dumps as the README asks for them hold pods and no ReplicaSets; the pods of another revision are others'."""
+
+    def made_by(name, ip, replica_set):
+        owners = [{"kind": "ReplicaSet", "name": replica_set, "controller": True}]
+        return pod(name, ip, meta={"ownerReferences": owners})
+
+    old, new = "web-574f6b9c8d", "web-6c5f7d9b8c"
+    objects = [made_by(f"{old}-bbbbb", "10.1.0.5", old), made_by(f"{new}-ccccc", "10.1.0.6", new)]
+
+    assert [end.name for end in ends(f"shop/{old}{kind}", *objects)] == [f"{old}-bbbbb"]
+    assert [end.name for end in ends(f"shop/{new}{kind}", *objects)] == [f"{new}-ccccc"]
+    with pytest.raises(InputError, match="in the state"):
+        ends(f"shop/web-999999999d{kind}", *objects)
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "name"),
     [
