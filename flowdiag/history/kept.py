@@ -32,12 +32,21 @@ class _Totals(Struct, frozen=True):
     allowed: int | None = None
 
 
+class _Snapshot(Struct, frozen=True):
+    source: str | None = None
+
+
+class _Evidence(Struct, frozen=True):
+    snapshot: _Snapshot = _Snapshot()
+
+
 class Glance(Struct):
     """The part of a report of any version that tells what its run could see."""
 
     warnings: tuple[_Warning, ...] = ()
     cluster: _Cluster = _Cluster()
     totals: _Totals = _Totals()
+    evidence: _Evidence = _Evidence()
 
     @property
     def warned(self) -> frozenset[str]:

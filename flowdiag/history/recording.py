@@ -97,7 +97,8 @@ def record_run(
             known_before.setdefault(key, 0)
     unproved = seen.unproved
     earlier = EarlierRuns(connection, report, seen.unread)
-    overlooked = earlier.overlooked(scope, known_before.keys() - set(present))
+    by_objects = {key for key, one in seeds.items() if one.isolating or one.nearest or not one.connections}
+    overlooked = earlier.overlooked(scope, known_before.keys() - set(present), by_objects)
     found = compare(
         known_before, present, complete=unproved is None, overlooked=overlooked, gone_after=gone_after
     )
@@ -257,6 +258,8 @@ def _gone(problem: Problem) -> Problem:
         ongoing=False,
         count=0,
         connections=(),
+        # It was proved against the policies of then; nothing is to be applied now.
+        counterfactual=None,
         explains=(),
         explained_by=None,
     )

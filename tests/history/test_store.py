@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from flowdiag.history import History, HistoryError, read_run, scope_of_run
 from flowdiag.history.database import MIGRATIONS, identity, replace_database
 from flowdiag.model.errors import InputError, UsageError
-from flowdiag.model.report import Severity, Status, general_warning
+from flowdiag.model.report import Severity, SnapshotInfo, Status, general_warning
 
 
 def dns_story():
@@ -104,7 +104,8 @@ class TestRecording:
 
     def test_a_baseline_stands_for_the_run_before_the_first(self, path):
         """Its problems are known at once, and gone if they are not there; later it only says what is known."""
-        story, other = dns_story(), mixed()
+        story = dns_story()
+        other = replace(mixed(), evidence=story.evidence)
 
         first = record(path, story, baseline=story.problems)
         assert set(statuses(first).values()) == {Status.KNOWN}
@@ -168,11 +169,48 @@ class TestRecording:
         assert not again.report.warnings
         assert record(path, replace(empty(), cluster=one)).counts[Status.GONE] == 4
 
+    @pytest.mark.parametrize("baseline", [False, True])
+    def test_a_run_without_the_clusters_objects_takes_nothing_back(self, path, baseline):
+        """A refusal is another problem where no policy is known; a policy that selects nothing is not seen at all."""
+        story, quiet = dns_story(), empty()
+        bare = replace(quiet, evidence=replace(quiet.evidence, snapshot=SnapshotInfo(None, None)))
+        if not baseline:
+            record(path, story)
+
+        found = record(path, bare, baseline=story.problems if baseline else ())
+
+        assert found.counts[Status.GONE] == 0
+        assert found.unproved == "no cluster objects were read, and when they were seen some were"
+        if not baseline:
+            assert record(path, quiet).counts[Status.GONE] == 4
+
+    def test_runs_that_never_have_objects_call_problems_gone(self, path):
+        """Whoever has flows alone compares like with like."""
+        without = SnapshotInfo(None, None)
+        story, quiet = (
+            replace(one, evidence=replace(one.evidence, snapshot=without)) for one in (dns_story(), empty())
+        )
+        record(path, story)
+
+        assert record(path, quiet).counts[Status.GONE] == 4
+
+    def test_nothing_is_to_be_applied_for_what_is_gone(self, path):
+        """Its proposal was proved against the policies of another day, and may exist by now."""
+        story = dns_story()
+        assert any(one.counterfactual for one in story.problems)
+        record(path, story)
+
+        gone = record(path, empty()).report.problems
+
+        assert {one.status for one in gone} == {Status.GONE}
+        assert not any(one.counterfactual for one in gone)
+
     def test_the_order_is_the_contracts(self, path):
         """Not folded first, then severity, count and id; the gone ones among them."""
         record(path, dns_story())
 
-        problems = record(path, mixed()).report.problems
+        story = dns_story()
+        problems = record(path, replace(mixed(), evidence=story.evidence)).report.problems
 
         ranks = [
             (p.explained_by is not None, list(Severity).index(p.severity), -p.count, p.id) for p in problems
