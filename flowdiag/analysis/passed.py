@@ -37,7 +37,10 @@ def refused_at(state: State | None, at: int | None) -> Callable[[Flow], bool | N
 
     def refused(flow: Flow) -> bool | None:
         shape = flow.distinct
-        if shape.protocol is None or shape.turned or not (_could_be(flow.src) and _could_be(flow.dst)):
+        ends = (flow.src, flow.dst)
+        # Of shortened names (Whisker's) a workload is known and no pod; where its pods differ, the answer is unknown.
+        known = all(end.kind is EndpointKind.WORKLOAD or _could_be(end) for end in ends)
+        if shape.protocol is None or shape.turned or not known:
             return None
         decision = policies.evaluate(flow.src, flow.dst, shape.protocol, shape.port, at=at, nearest=False)
         return None if decision.allowed is None else not decision.allowed

@@ -76,3 +76,61 @@ def test_names_back_and_the_call_refused(stage):
     )
     assert all(one.counterfactual is not None and one.counterfactual.proved for one in report.problems[1:])
     assert not [note for one in report.problems for note in one.notes if "names alone" in note]
+
+
+def test_shortened_names_are_judged_by_their_workloads(tmp_path):
+    """Whisker names no pod (``web-app-…-*``), and the pods of one template are refused alike."""
+    objects = yaml.safe_load((INCIDENT / "cluster" / "objects.yaml").read_text())
+    (tmp_path / "objects.yaml").write_text((INCIDENT / "cluster" / "objects.yaml").read_text())
+    listed = yaml.safe_load((INCIDENT / "cluster" / "networkpolicies.yaml").read_text())
+    listed["items"] = [one for one in listed["items"] if one["metadata"]["name"] == "default-deny"]
+    (tmp_path / "networkpolicies.json").write_text(json.dumps(listed))
+    pods = [one["metadata"] for one in objects["items"] if one["kind"] == "Pod"]
+
+    def shortened(namespace, workload):
+        (name,) = {
+            one["name"].rpartition("-")[0]
+            for one in pods
+            if (one["namespace"], one["name"].rsplit("-", 2)[0]) == (namespace, workload)
+        }
+        return f"{name}-*"
+
+    def flow(minute, second, action, namespace, workload, protocol, port):
+        clock = f"2026-03-17T14:{minute:02}:{second:02}Z"
+        return {
+            "start_time": clock,
+            "end_time": clock,
+            "action": action,
+            "source_name": shortened("frontend", "web-app"),
+            "source_namespace": "frontend",
+            "source_labels": "app=web-app",
+            "dest_name": shortened(namespace, workload),
+            "dest_namespace": namespace,
+            "dest_labels": "",
+            "protocol": protocol,
+            "dest_port": port,
+            "reporter": "Src",
+            "policies": {"enforced": [], "pending": []},
+            "num_connections_started": 3,
+            "packets_in": 3,
+            "packets_out": 3,
+            "bytes_in": 1,
+            "bytes_out": 1,
+        }
+
+    lookups = [
+        flow(minute, second, "Allow" if minute < 4 else "Deny", "kube-system", "coredns", "udp", 53)
+        for minute in range(9)
+        for second in (0, 30)
+    ]
+    calls = [
+        flow(minute, second, "Allow", "backend", "user-api", "tcp", 8080)
+        for minute in range(4)
+        for second in (0, 30)
+    ]
+    (tmp_path / "flows.json").write_text("".join(json.dumps(one) + "\n" for one in [*lookups, *calls]))
+    (problem,) = analyze([str(tmp_path)]).problems
+    (note,) = [one for one in problem.notes if one.startswith("frontend/web-app -> backend/user-api")]
+
+    assert problem.code == "FD401"
+    assert note.endswith("the policies refuse it, too: names alone do not bring it back")
