@@ -67,6 +67,7 @@ def judged(logged: Sequence[Flow], state: State | None, selection: Selection) ->
         refused=all_of_them.refused if asked(Verdict.DENIED) else [],
         allowed=all_of_them.allowed if asked(Verdict.ALLOWED) else [],
         unknown=all_of_them.unknown if asked(Verdict.LOGGED) else [],
+        left_out=0 if asked(Verdict.LOGGED) else sum(flow.count for flow, _, _ in all_of_them.unknown),
     )
 
 

@@ -22,6 +22,7 @@ from flowdiag.policy import PLAIN, dialects_seen, enforcers
 
 __all__ = [
     "cluster_names",
+    "left_out_logged",
     "left_out_undated",
     "nobody_enforces",
     "nothing_selected",
@@ -82,6 +83,24 @@ def nothing_selected(
     hints = "; ".join(misspelt(selection, peers, snapshot))
     meant = f"{HINT_BEHIND}{capital(hints)}" if hints else ""
     yield general_warning("nothing-selected", f"no flow matches {asked}{span}{meant}")
+
+
+def left_out_logged(left_out: int, selection: Selection, *, refused: bool) -> Iterator[ReportWarning]:
+    """Yield where a verdict that was asked for left out packets that were only logged: of these nobody knows theirs.
+
+    Args:
+        left_out: how many.
+        selection: what was asked for.
+        refused: there are refusals beside them, so that nobody takes the report for peace.
+    """
+    if left_out:
+        asked = ", ".join(f"--verdict {verdict}" for verdict in selection.verdicts)
+        they = "it is" if left_out == 1 else "they are"
+        yield general_warning(
+            "logged-left-out" if refused else "no-refusal-selected",
+            f"{plural(left_out, 'packet')} only logged, verdict unknown: {they} left out by {asked}, and may have been "
+            "refused (FD807); --verdict logged shows what is known",
+        )
 
 
 def left_out_undated(flows: Sorted) -> Iterator[ReportWarning]:

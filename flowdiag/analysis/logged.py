@@ -43,6 +43,8 @@ class Judged(Struct, kw_only=True):
     allowed: list[Flow]
     unknown: list[Replayed]
     """Still `Verdict.LOGGED`; `Flow.basis` says why."""
+    left_out: int = 0
+    """Records of the same kind that a verdict that was asked for leaves out."""
 
 
 class _Answer(Struct, frozen=True):

@@ -27,9 +27,12 @@ def misspelt(selection: Selection, peers: Iterable[Peer], snapshot: Snapshot | N
     """
     spaces: set[str] = set()
     pods: set[tuple[str, str]] = set()
+    shortened: set[tuple[str, str]] = set()
     for peer in peers:
         if peer.namespace is not None:
             spaces.add(peer.namespace)
+            if peer.pod is not None and peer.pod.endswith("-*"):
+                shortened.add((peer.namespace, peer.pod))
             names = (peer.pod, peer.workload.name if peer.workload else None)
             pods.update((peer.namespace, name) for name in names if name is not None)
     if snapshot is not None:
@@ -43,7 +46,8 @@ def misspelt(selection: Selection, peers: Iterable[Peer], snapshot: Snapshot | N
             yield f"no namespace {namespace} is known{_instead(namespace, spaces)}"
     for wanted in dict.fromkeys((selection.from_pod, selection.to_pod)):
         if wanted is not None:
-            yield from _no_pod(wanted, spaces, pods)
+            of_all = list(_shortened(wanted, shortened, snapshot))
+            yield from of_all or _no_pod(wanted, spaces, pods)
     if selection.protocol is not None and selection.protocol.upper() not in map(str.upper, _PROTOCOLS):
         near = difflib.get_close_matches(selection.protocol.upper(), _PROTOCOLS, n=1)
         if near:
@@ -69,6 +73,23 @@ def _no_pod(wanted: str, spaces: set[str], pods: set[tuple[str, str]]) -> Iterat
     inside = f" in {where}" if separator else ""
     meant = f"; did you mean {' or '.join(known[own] for own in short)}?" if short else ""
     yield f"no pod or workload {name} is known{inside}{meant}"
+
+
+def _shortened(wanted: str, shortened: set[tuple[str, str]], snapshot: Snapshot | None) -> Iterator[str]:
+    """That records name a pod only together with the others of its workload, as Whisker's do."""
+    where, separator, name = wanted.rpartition("/")
+    for space, short in sorted(shortened):
+        if (separator and space != where) or not name.startswith(short[:-1]):
+            continue
+        owners = {
+            f"{space}/{pod.workload.name}"
+            for pod in (snapshot.pods if snapshot is not None else ())
+            if (pod.namespace, pod.name) == (space, name) and pod.workload is not None
+        }
+        yield f"the records shorten names of pods, this one's to {space}/{short}" + "".join(
+            f"; did you mean {owner}?" for owner in sorted(owners)
+        )
+        return
 
 
 def _instead(namespace: str, spaces: set[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.analysis.about import pod_names
 from flowdiag.analysis.cautions import (
+    left_out_logged,
     left_out_undated,
     nothing_selected,
     several_clusters,
@@ -54,6 +55,9 @@ def warned(found: Workings) -> list[ReportWarning]:
         *_broken_rules(),
         *found.unenforced,
         *nothing_selected(found.selection, (read.first, read.last), flows, found.view.peers, snapshot),
+        *left_out_logged(
+            found.logged.left_out, found.selection, refused=bool(flows.refused or found.logged.refused)
+        ),
         *left_out_undated(flows),
         *without_ends(found.attributed.unattributed),
         *unknown_reasons(found.attributed.unattributed),

@@ -28,8 +28,10 @@ from small_cluster import (
 
 from flowdiag.analysis import EvidenceOptions, Selection, StateOptions, analyze, explain
 from flowdiag.analysis.misspelt import misspelt
+from flowdiag.cluster import build_snapshot
 from flowdiag.model.event import Peer, Verdict, WorkloadRef
 from flowdiag.model.time import parse_rfc3339
+from flowdiag.report.phrases import headline
 from flowdiag.report.redact import redact
 
 INCIDENT = Path(__file__).resolve().parents[2] / "fixtures" / "incidents" / "ingress-other-namespace"
@@ -404,6 +406,41 @@ def test_what_a_name_was_meant_for(selection, said):
     ]
 
     assert said == list(misspelt(selection, peers, None))
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_a_pod_whose_name_the_records_shorten_is_told_to_be_named_by_its_workload(objects):
+    """Whisker names all pods of a template alike, so that one of them cannot be selected."""
+    own = WEB["end"]["pod_name"]
+    name = f"{own.rpartition('-')[0]}-*"
+    peers = [Peer(namespace="shop", pod=name)]
+    snapshot = build_snapshot([("state.json", listed(*OBJECTS).encode())])[0] if objects else None
+    (said,) = misspelt(Selection(from_pod=f"shop/{own}"), peers, snapshot)
+
+    assert said == f"the records shorten names of pods, this one's to shop/{name}" + (
+        "; did you mean shop/web?" if objects else ""
+    )
+
+
+def test_logged_packets_that_a_verdict_leaves_out_are_no_peace(tmp_path):
+    """Somebody who asks for what was denied is told that nobody knows it of these."""
+    (tmp_path / "kern.log").write_text(
+        "Mar  2 10:00:00 node-1 kernel: calico-packet: IN=cali43878a68a0a OUT=eth0 SRC=10.0.1.5 DST=192.0.2.10 LEN=60 "
+        "TOS=0x00 PREC=0x00 TTL=63 ID=1 DF PROTO=TCP SPT=40001 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0 \n"
+    )
+    path = str(tmp_path / "kern.log")
+    year = EvidenceOptions(year=2026)
+    report = analyze([path], evidence=year, selection=Selection(verdicts=("denied",)))
+    (warning,) = report.warnings
+
+    assert headline(report) == "No denied traffic in what was selected"
+    assert warning.code == "no-refusal-selected"
+    assert warning.message == (
+        "1 packet only logged, verdict unknown: it is left out by --verdict denied, and may have been refused (FD807); "
+        "--verdict logged shows what is known"
+    )
+    shown = analyze([path], evidence=year, selection=Selection(verdicts=("logged",)))
+    assert [one.code for one in shown.problems] == ["FD807"]
 
 
 def test_names_that_only_a_hint_holds_are_left_out_of_a_redacted_report(tmp_path):

@@ -27,7 +27,7 @@ def audited(tmp_path):
         parse_acceptances(".flowdiag.toml", entry.encode()), (), ".flowdiag.toml"
     )
     plain = [replace(problem, status=None) for problem in mixed().problems]
-    today = replace(mixed(), complete=True, problems=(*plain, expired))
+    today = replace(mixed(), complete=True, evidence=dns_story().evidence, problems=(*plain, expired))
     with History(tmp_path / "history.db") as history:
         history.record(replace(dns_story(), complete=True))
         return history.record(today, accepted=[1]).report
