@@ -140,6 +140,7 @@ _BY_TEXT = {
 _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 
 
+_PROGRAM = "an eBPF program dropped it, as CNIs of that kind do by policy, and others by rules of their own"
 # Reasons that parsers of other CNIs give where no policy of the cluster refused.
 _WORDS = {
     "cloud-firewall-rule": "a firewall rule of the cloud's network refused it",
@@ -155,6 +156,7 @@ _WORDS = {
     "mesh-authorization-policy": "a service mesh's authorization policy refused it (RBAC), not a NetworkPolicy",
     "openstack-security-group": "an OpenStack security group refused it",
     "multicast-not-enabled": "OVN-Kubernetes drops multicast that the namespace does not ask for (annotation k8s.ovn.org/multicast-enabled)",
+    "netfilter-drop": "a rule of the node's iptables or nftables dropped it: a policy's or another one",
     "network-encryption": "the virtual network's encryption refused what could not be encrypted",
     "network-isolation": "OVN-Kubernetes keeps user-defined networks apart: no policy opens that",
     "network-security-group": "a security rule of the Azure network refused it",
@@ -167,6 +169,11 @@ _WORDS = {
     "reverse-path-filter": "the node's reverse path filter: the way back would leave by another interface",
     "stale-zero-packets": "an old deny record that was exported again, without a packet",
     # Linux include/net/dropreason-core.h
+    "bpf-cgroup-egress": _PROGRAM,
+    "not-specified": "the kernel dropped it and does not say why",
+    "tc-egress": _PROGRAM,
+    "tc-ingress": _PROGRAM,
+    "xdp": _PROGRAM,
     "tcp-accept-basic": "a socket had no connection to accept",
     "tcp-close-basic": "a socket could not be closed as asked",
     "tcp-connect-basic": "the client's kernel refused to open the connection",

@@ -18,7 +18,15 @@ from flowdiag_parsers.ovn.acl_name import policy_of
 from flowdiag_parsers.weave.npc_log import WeaveNpc
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "parsers"
-SEQUENTIAL = ("aws-vpc-flow", "kube-network-policies", "kubernetes-audit", "nflog", "ovn-acl", "weave-npc")
+SEQUENTIAL = (
+    "aws-vpc-flow",
+    "kube-network-policies",
+    "kubernetes-audit",
+    "nflog",
+    "nft-trace",
+    "ovn-acl",
+    "weave-npc",
+)
 CASES = [path for name in SEQUENTIAL for path in sorted(FIXTURES.glob(f"{name}/*/input.*"))]
 
 

@@ -1,0 +1,1 @@
+"""What tools that watch a node's kernel tell of the packets that it dropped, whoever's rule or program it was."""

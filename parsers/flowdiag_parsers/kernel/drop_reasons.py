@@ -1,0 +1,51 @@
+"""The kernel's reasons for dropping a packet: whether a policy may be behind one.
+
+Format: ``enum skb_drop_reason`` of Linux 5.17 and later (``include/net/dropreason-core.h``).
+"""
+
+from __future__ import annotations
+
+from flowdiag.parserkit import Cause
+
+__all__ = ["PREFIX", "dropped"]
+
+PREFIX = "SKB_DROP_REASON_"
+_NONE = ("SKB_CONSUMED", "SKB_NOT_DROPPED_YET", "CONSUMED", "NOT_DROPPED_YET")
+"""Values of the enumeration that are no drop."""
+# A rule of netfilter, or an eBPF program: of them CNIs make their policies, and others their firewalls.  And no reason at all.
+_ANYBODY = (
+    "NETFILTER_DROP",
+    "TC_INGRESS",
+    "TC_EGRESS",
+    "XDP",
+    "BPF_CGROUP_EGRESS",
+    "NOT_SPECIFIED",
+    "SOCKET_FILTER",
+)
+_CONFIGURATION = (
+    "NO_SOCKET",
+    "IP_INNOROUTES",
+    "IP_OUTNOROUTES",
+    "IP_RPFILTER",
+    "NEIGH_",
+    "XFRM_POLICY",
+    "IPV6DISABLED",
+)
+_NOISE = ("TCP_", "SOCKET_BACKLOG", "SOCKET_RCVBUFF", "PROTO_MEM", "DUP_FRAG", "UNHANDLED_PROTO", "OTHERHOST")
+
+
+def dropped(word: str) -> tuple[Cause | None, str] | None:
+    """Cause and reason of a drop; ``None`` where the packet was not dropped.
+
+    Args:
+        word: a name of the enumeration, with or without its prefix.
+    """
+    if word in _NONE:
+        return None
+    name = word.removeprefix(PREFIX)
+    reason = name.lower().replace("_", "-")
+    if name in _ANYBODY:
+        return None, reason
+    if name.startswith(_CONFIGURATION):
+        return Cause.CONFIGURATION, reason
+    return (Cause.NOISE if name.startswith(_NOISE) else Cause.FAULT), reason
