@@ -56,9 +56,14 @@ class ConnectionDraft(Struct):
 
     @property
     def limits(self) -> list[str]:
-        """What keeps a part of weight of its refusals from being surer."""
+        """What keeps a part of weight of its refusals from being surer.
+
+        What is said of one side's refusals is not true of the other's: "the ingress side would refuse it, too".
+        """
         counts = Counter[str]()
         for refusal in self.refusals:
+            if refusal.finding.direction != self.finding.direction:
+                continue
             for limit in refusal.finding.limits:
                 counts[limit] += refusal.flow.count
         return [limit for limit, count in counts.items() if count >= self.count * LEAD_SHARE]

@@ -124,6 +124,20 @@ def test_a_rule_that_names_the_services_port_gets_the_pods(tmp_path):
     assert (problem.counterfactual.proved, problem.counterfactual.also_allows) == (True, ())
 
 
+@pytest.mark.parametrize("ports", [(("UDP", 53), ("TCP", 53)), (("TCP", 53), ("UDP", 53))])
+def test_of_several_ports_the_nearest_is_told(tmp_path, ports):
+    """A port of the call's own protocol misses once, and one of another twice, in whatever order they stand."""
+    to = [pods_with(app="db")]
+    rules = [{"to": to, "ports": [{"protocol": protocol, "port": port} for protocol, port in ports]}]
+    opens = policy("shop", "to-dns", {**CLOSED, "egress": rules}, created=LONG_AGO)
+    state = listed(*OBJECTS[:-1], SERVICE, opens)
+    (problem,) = analyze([write(tmp_path, state_json=state, agent_log=REFUSED)]).problems
+
+    assert [(miss.condition, miss.wanted, miss.found) for miss in problem.nearest[0].misses] == [
+        ("port", "a Service's port to 53/TCP", "8080/TCP")
+    ]
+
+
 @pytest.mark.parametrize(
     ("range_", "port", "code"),
     [("10.96.0.0/16", 80, "FD806"), ("10.0.0.0/16", 8080, "FD101")],

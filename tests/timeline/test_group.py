@@ -131,6 +131,23 @@ def test_a_connection_that_different_policies_refuse_is_in_one_problem_and_a_not
     )
 
 
+def test_what_is_said_of_one_sides_refusals_is_not_said_of_the_others():
+    """ "The ingress side would refuse it, too" stood in a problem of the ingress side."""
+    source, destination = pod("a", "x"), pod("b", "y")
+    out = refusal(source, destination, at=100, count=50)
+    too = "The ingress side of b/y would refuse it, too: NetworkPolicy b/lock isolates it."
+    (draft,) = group(
+        [
+            replace(out, finding=replace(out.finding, limits=(too,))),
+            refusal(source, destination, code="FD102", direction="ingress", at=900, count=9),
+        ]
+    )
+    problem = make_problem(draft, changes=(), until=None, allowed_since=None, notes=())
+
+    assert problem.direction == "ingress"
+    assert too not in problem.notes
+
+
 def test_that_a_policy_may_have_read_otherwise_is_told_once_for_all_moments():
     """Each connection has a moment of its own, and a problem of many would say the same for each."""
     old, other = (f"NetworkPolicy b/{name}" for name in ("old", "other"))

@@ -80,7 +80,10 @@ class OneSideAllowed(Rule):
                 f"{opened} allows the {way} side at {peer}, but {isolated} {verb} {who} for "
                 f"{case.direction} and no rule there admits it."
             ),
-            advice=f"Add the other half: an {case.direction} rule for {who}, {peer} on {port_text(case)}.",
+            advice=(
+                f"Add the other half: an {case.direction} rule for {who} "
+                f"{'from' if case.direction is Direction.INGRESS else 'to'} {peer} on {port_text(case)}."
+            ),
             cause_key="other-side-open",
             most=Confidence.DERIVED if seen else Confidence.LIKELY,
             limits=limits,

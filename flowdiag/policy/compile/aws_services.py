@@ -102,7 +102,7 @@ class PodsOrServicePorts(Struct, frozen=True):
 
 def _listening(pods: TrafficMatcher, traffic: Traffic, destination: Facts, service: Service) -> Check:
     """Hold a Service's port against those that a rule names for the pods behind it."""
-    missed: list[Miss] = []
+    missed: list[tuple[Miss, ...]] = []
     for item in pods.items if isinstance(pods, OneOf) else (pods,):
         if not isinstance(item, NumberedPorts | NamedPort):
             return pods.check(traffic, destination)
@@ -111,7 +111,7 @@ def _listening(pods: TrafficMatcher, traffic: Traffic, destination: Facts, servi
             answer = item.check(traffic, destination)
             if answer.outcome is Outcome.MATCH:
                 return answer
-            missed.extend(answer.misses)
+            missed.append(answer.misses)
             continue
         found = _listen(service, low, traffic.protocol, destination)
         high = item.high if isinstance(item, NumberedPorts) and item.high != item.low else found
@@ -126,8 +126,9 @@ def _listening(pods: TrafficMatcher, traffic: Traffic, destination: Facts, servi
             if found is not None
             else f"a Service's port to {low}/{traffic.protocol}"
         )
-        missed.append(Miss(Condition.PORT, what, f"{traffic.port}/{traffic.protocol}"))
-    return miss(*missed[:1])
+        missed.append((Miss(Condition.PORT, what, f"{traffic.port}/{traffic.protocol}"),))
+    # As of the pods' own ports: the nearest is told, and a port of another protocol misses twice.
+    return miss(*min(filter(None, missed), key=len, default=()))
 
 
 def _listen(service: Service, port: int | str, protocol: str, destination: Facts) -> int | None:
