@@ -1457,7 +1457,7 @@ def test_a_label_that_would_close_something_is_not_proposed():
     assert not found.summary.startswith("Label")
 
 
-@pytest.mark.parametrize(("others", "broad"), [(4, False), (12, True)])
+@pytest.mark.parametrize(("others", "broad"), [(4, False), (9, False), (10, True), (12, True)])
 def test_a_broad_change_is_called_so(others, broad):
     """A port that many more pods get with it is said beside the change; a few are only listed."""
     pods = {f"shop/job{n}-1": {"ip": f"10.0.7.{n}"} for n in range(others)}
