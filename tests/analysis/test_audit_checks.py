@@ -142,6 +142,16 @@ class TestSelectsNothing:
 
         assert [p.title for p in problems] == (["GlobalNetworkPolicy hosts selects no pod"] if told else [])
 
+    @pytest.mark.parametrize(("accounts", "told"), [([], False), (["default"], True)])
+    def test_a_selector_that_cannot_be_decided_may_select(self, found, accounts, told):
+        """Labels of service accounts that were not read may be those that it asks for."""
+        spec = {"selector": "app == 'db'", "serviceAccountSelector": "team == 'a'", "types": ["Ingress"]}
+        asked_for = _object("projectcalico.org/v3", "NetworkPolicy", "team", spec, namespace="data")
+        read = [_object("v1", "ServiceAccount", name, {}, namespace="data") for name in accounts]
+        problems, _ = found([*PODS, *read, asked_for], dialect="calico")
+
+        assert [p.title for p in problems] == (["NetworkPolicy data/team selects no pod"] if told else [])
+
     def test_without_workloads_it_says_what_it_cannot_know(self, found):
         """A workload without pods would not be seen where only pods were read."""
         (alone,), _ = found([*PODS, policy("shop", "old", selecting("x"))])
