@@ -1699,3 +1699,45 @@ def test_nodes_that_a_rule_means_are_among_what_its_change_opens():
 
     with patch.object(node_ends, "_MOST", 1):
         assert proposal_of(spec)[3] is None, "what is not asked is not proved"
+
+
+@pytest.mark.parametrize(
+    ("address", "dialect", "proposed"),
+    [
+        ("100.64.0.3", "ovn", False),
+        ("100.88.0.4", "ovn", False),
+        ("169.254.0.2", "ovn", False),
+        ("fd98::3", "ovn", False),
+        ("100.66.0.3", "ovn", True),
+        ("198.51.100.9", "ovn", True),
+        ("100.64.0.3", "calico", True),
+    ],
+)
+@pytest.mark.parametrize("annotated", [False, True])
+def test_an_address_of_ovns_routers_is_let_in_by_no_rule_for_it(address, dialect, proposed, annotated):
+    """It stands for whoever comes through that node; who has it is known from the node's annotations alone."""
+    note = json.dumps({"default": {"ipv4": "100.64.0.3/16", "ipv6": "fd98::3/64"}})
+    node = {"ip": "192.0.2.9"} | (
+        {"annotations": {"k8s.ovn.org/node-gateway-router-lrp-ifaddrs": note}} if annotated else {}
+    )
+    family = "fd00:10:2::1" if ":" in address else "10.0.2.1"
+    state = {
+        "namespaces": {"data": {}},
+        "nodes": {"node-a": node},
+        "pods": {"data/redis-0": {"ip": f"10.0.2.1,{family}" if ":" in family else family, "node": "node-b"}},
+        "policies": {"data/redis": {"podSelector": {}, "policyTypes": ["Ingress"]}},
+    }
+    flow = {
+        "from": address,
+        "to": "data/redis-0",
+        "port": "6379/TCP",
+        "direction": "ingress",
+        "dst": {"ip": family},
+    }
+    case, _, _, found = proposal_of({"state": state, "flow": flow, "dialect": dialect})
+
+    if annotated and address in note:
+        assert case.flow.src.kind is EndpointKind.NODE
+    elif not annotated:
+        assert case.flow.src.kind is EndpointKind.EXTERNAL
+        assert (found is not None) is proposed

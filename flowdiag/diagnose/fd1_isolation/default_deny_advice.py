@@ -9,6 +9,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.inside import service_outside
 from flowdiag.diagnose.needs import Needs
+from flowdiag.diagnose.ovn_routers import of_a_router
 from flowdiag.diagnose.replies import answering_port
 from flowdiag.diagnose.wording import a_list, end_text, known_end_text, port_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
@@ -190,7 +191,15 @@ def _of_discovery(case: Case) -> str | None:
 
 
 def _of_platform(case: Case) -> str | None:
-    """A cloud's health checks, without which its load balancer sends nobody."""
+    """A cloud's health checks, without which its load balancer sends nobody, or what comes through a node's router."""
+    if case.direction is Direction.INGRESS and of_a_router(case.context, case.peer):
+        return (
+            f"{case.peer.ip} is of the ranges by which OVN joins its routers: a node calls, or somebody whose address a "
+            "node replaced (a NodePort or load balancer with externalTrafficPolicy: Cluster). A rule for the address would "
+            "be for all of them on that node alone: allow the host network by its namespace's label (OpenShift: "
+            'policy-group.network.openshift.io/host-network: ""), or keep clients\' addresses with externalTrafficPolicy: '
+            "Local. Nodes with their annotations tell which node it is."
+        )
     told = health_check(case.peer.ip) if case.direction is Direction.INGRESS else None
     if told is None:
         return None

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.ovn_routers import of_a_router
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
 from flowdiag.diagnose.proposals.proof import Elsewhere, Ends, Steps, blast_radius, opens_to_anybody
@@ -134,6 +135,9 @@ def opening(
         return
     if answering_port(case) is not None:
         # A rule for a client's port would be one for a single connection that is over.
+        return
+    if of_a_router(case.context, case.flow.src) or of_a_router(case.context, case.flow.dst):
+        # Whoever else comes through that node has the same address, and tomorrow's node has another.
         return
     now = _ask(case, policies, nearest=True)
     if now.allowed is not False:
