@@ -111,7 +111,8 @@ def worth_saying(
     }
     kernels = {one.source.name for one in detected if _is_kernel_log(one)}
     of_pods = {one.source.name for one in detected if one.hint.pod is not None}
-    known = {one.source.name for one in lists}
+    # Where there is nothing else, the list is what was brought in place of evidence.
+    known = {one.source.name for one in lists} if len(lists) < len(detected) else set()
     found = []
     for one in problems:
         if is_document(one) or one.path in known or (one.code == "empty" and one.path in silent):

@@ -26,6 +26,13 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
         (b"(NPM v", b" azure-npm-", b"Azure-NPM", b"[IPSetManager]"),
     ),
     (
+        f"the log of NSX's container plug-in (NCP), {_RULES}",
+        "dfwpktlogs.log of the ESXi hosts, in which NSX writes what it refuses once log_dropped_traffic (log_firewall_traffic) of ncp.ini is set",
+        # '... "nsx-container-ncp" subcomp="ncp" level="ERROR" ...] nsx_ujo.ncp.nsx.manager.firewall_service Failed to create ...'   NCP 2.5 to 4.1
+        re.compile(rb'"nsx-container-ncp" subcomp=|\bnsx_ujo\.(?:ncp|agent)\.'),
+        (b"nsx-container-ncp", b"nsx_ujo."),
+    ),
+    (
         "kindnet's or kube-network-policies' log without a packet that was judged",
         "it at verbosity 2 (--v=2), at which each packet is told that its policies judge, from when that was set on",
         # "I0806 15:03:27.202784       1 main.go:297] Handling node with IPs: map[172.18.0.2:{}]"   kindnet of kind v0.29
@@ -106,6 +113,77 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
             re.MULTILINE,
         ),
         (b" src=",),
+    ),
+    (
+        "Cilium's connection table, which does not say what became of a packet",
+        "hubble observe -o json, or cilium monitor --type drop, of that time",
+        # "TCP IN 10.0.1.5:35218 -> 10.0.2.9:8080 expires=17001 Packets=0 Bytes=0 RxFlagsSeen=0x02 LastRxReport=16990 TxFlagsSeen=..."   cilium bpf ct list global, 1.9 on
+        re.compile(rb"\bRxFlagsSeen=0x[0-9a-f]{2} LastRxReport="),
+        (b"RxFlagsSeen=",),
+    ),
+    (
+        "the status of Cilium's agent, which tells of its health alone",
+        "hubble observe -o json, or cilium monitor --type drop, of that time",
+        # "KVStore:                 Ok   Disabled"   cilium status, 1.4 on; "Kubernetes:              Ok         1.29 (v1.29.2) [linux/amd64]"
+        re.compile(rb"^KVStore: +\S[^\n]{0,200}\n(?:[^\n]{0,400}\n){0,6}?Kubernetes: +\S", re.MULTILINE),
+        (b"KVStore:",),
+    ),
+    (
+        "policies as Cilium's agent holds them, whose names and times are not those of objects",
+        "the cluster's objects: kubectl get cnp,ccnp,networkpolicies,... -A -o yaml",
+        # '[{"endpointSelector":{...},"ingress":[...],"labels":[{"key":"io.cilium.k8s.policy.derived-from","value":"...","source":"k8s"},...'   cilium policy get, 1.4 on
+        re.compile(rb'"key": ?"io\.cilium\.k8s\.policy\.(?:derived-from|name|namespace|uid)"'),
+        (b"io.cilium.k8s.policy.",),
+    ),
+    (
+        "what Cilium's agent says of rules that were tried, and not of a packet",
+        "the cluster's objects for flowdiag explain, and hubble observe -o json for what was refused",
+        # "Final verdict: DENIED"   cilium policy trace, 1.0 to 1.13
+        re.compile(rb"^Final verdict: (?:ALLOWED|DENIED)", re.MULTILINE),
+        (b"Final verdict: ",),
+    ),
+    (
+        "a trace of OVN's, of a packet that nobody sent",
+        "OVN's ACL log (/var/log/ovn/acl-audit-log.log) of the nodes, and the cluster's objects for flowdiag explain",
+        # 'ingress(dp="node-1", inport="shop_web-1")'   ovn-trace, OVN 2.6 on;  "ovn-trace source pod to destination pod indicates success from a to b"   ovnkube-trace
+        re.compile(
+            rb'^(?:ingress|egress)\(dp="[^"\n]{1,200}", (?:in|out)port="'
+            rb"|\bovn-trace [^\n]{1,200}? indicates (?:success|failure) from ",
+            re.MULTILINE,
+        ),
+        (b'gress(dp="', b"ovn-trace "),
+    ),
+    (
+        "antctl's answer of a Traceflow, which leaves out the packet",
+        "the Traceflow itself: kubectl get traceflow -o yaml",
+        # "results:", "- node: worker-1", "  timestamp: 1596435607", "  observations:", "  - component: SpoofGuard"   antctl traceflow, 0.10 on
+        re.compile(
+            rb"^results:\r?\n *- +node: [^\n]{1,260}\n(?: +[^\n]{0,200}\n){0,4}? *(?:- +)?observations:",
+            re.MULTILINE,
+        ),
+        (b"observations:",),
+    ),
+    (
+        "drops as dropwatch, perf and bcc's tcpdrop tell them, which name no connection or are TCP's own",
+        "pwru's or Inspektor Gadget's (trace_tcpdrop), with addresses and reasons, or the CNI's log or flows of that time",
+        # "1 drops at nf_hook_slow+96 (0xffffffff9f8b6c06) [software]"   dropwatch 1.5
+        # "swapper 0 [000] 45483.977088: skb:kfree_skb: skbaddr=0xffffa04859090f00 protocol=34525 location=... reason: NOT_SPECIFIED"   perf, Linux 5.17
+        # "TIME     PID    IP SADDR:SPORT          > DADDR:DPORT          STATE (FLAGS)"   bcc's tcpdrop
+        re.compile(
+            rb"^\d{1,9} drops at \S{1,100} \(0x[0-9a-f]{1,16}\)|\bkfree_skb: skbaddr=|^TIME +PID +(?:COMM +)?(?:IP +)?SADDR:SPORT ",
+            re.MULTILINE,
+        ),
+        (b" drops at ", b"kfree_skb: skbaddr=", b"SADDR:SPORT"),
+    ),
+    (
+        "counters of Envoy's, which name no connection",
+        "the proxy's access log (kubectl logs POD -c istio-proxy), in which each refusal by RBAC has its own line",
+        # "http.inbound_0.0.0.0_8080.rbac.denied: 7"   Envoy's /stats
+        re.compile(
+            rb"^[\w.;:|-]{0,200}\brbac\.(?:[\w.-]{1,60}\.)?(?:allowed|denied|shadow_allowed|shadow_denied): \d",
+            re.MULTILINE,
+        ),
+        (b"rbac.",),
     ),
     (
         "counters of Cilium's datapath, which name no ends",

@@ -143,6 +143,8 @@ _OLD_POLICY = re.compile(r"policy denied \((?:l3|l4|cidr)\)")
 _PROGRAM = "an eBPF program dropped it, as CNIs of that kind do by policy, and others by rules of their own"
 # Reasons that parsers of other CNIs give where no policy of the cluster refused.
 _WORDS = {
+    "aci-contract": "no contract of ACI's allows it between the endpoint groups: no NetworkPolicy opens that",
+    "aci-port-security": "ACI's port security refused an address that is not the sender's",
     "cloud-firewall-rule": "a firewall rule of the cloud's network refused it",
     "cloud-firewall-threat": "the firewall of the cloud's network took it for an attack (threat intelligence, intrusion detection)",
     "conntrack-add-drop": "the node's kernel could not begin to track the connection",

@@ -103,8 +103,9 @@ _BY_CNI = {
     "gke": Dialect.GKE,
     "gke-dataplane-v2": Dialect.GKE,
 }
-PLAIN = frozenset({"kindnet", "kube-router", "weave"})
-"""CNIs whose records tell that they enforce the plain API: kube-network-policies (in kindnet, or by itself), kube-router, weave-npc."""
+PLAIN = frozenset({"aci", "kindnet", "kube-router", "weave"})
+"""CNIs whose records tell that they enforce the plain API: kube-network-policies (in kindnet, or by itself), kube-router,
+weave-npc, the OpFlex agent of Cisco ACI."""
 
 _OF_GOOGLE = "networking.gke.io"
 """Its ManagedCertificate, ServiceNetworkEndpointGroup, HealthCheckPolicy and others are in clusters of any dataplane."""

@@ -321,6 +321,10 @@ def test_noise_of_a_bundle_is_not_complained_about(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("NAMESPACE   NAME    SECURITY IDENTITY   ENDPOINT STATE   IPV4       IPV6\nshop        web-1   19942               ready            10.0.1.5\n", "kubectl get"),
+        ("NAME        APPLIED-TO       RULES SOURCE\n880db7e8    32ef631b-6817    2     K8sNetworkPolicy:shop/web\n", "kubectl get"),
+        ("NAMESPACE   NAME              ORDER   SELECTOR\nshop        knp.default.web   1000    app == 'web'\n", "calicoctl get"),
+        ("NAMESPACE   WORKLOAD   NODE     NETWORKS        INTERFACE\nshop        web-1      node-1   10.244.1.5/32   cali43878a68a0a\n", "calicoctl get"),
         ("Name:         default-deny\nNamespace:    frontend\nSpec:\n  PodSelector:     <none>\n", "kubectl describe"),
         ("NAMESPACE   NAME           POD-SELECTOR   AGE\nfrontend    default-deny   <none>         12m\n", "kubectl get"),
     ],
@@ -332,7 +336,8 @@ def test_what_kubectl_prints_for_people_is_told_from_objects(tmp_path, text, tol
         _, (problem,) = detect_all(sources, ReadOptions())
 
     assert (problem.code, told in problem.message) == ("unknown-format", True)
-    assert "bring kubectl get KIND -A -o yaml instead" in problem.message
+    tool = "calicoctl" if "calicoctl" in told else "kubectl"
+    assert f"bring {tool} get KIND -A -o yaml instead" in problem.message
 
 
 SILENT = {
@@ -354,6 +359,15 @@ SILENT = {
     "a node's rules": "table inet filter {",
     "a node's rules,": "Chain AZURE-NPM (1 references)",
     "a node's rules, which": "[0:0] -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP",
+    "NSX's container plug-in": '2026-01-05T10:00:00.000Z a nsx-container-ncp - [nsx@6876 comp="nsx-container-ncp" subcomp="ncp" level="ERROR"] nsx_ujo.ncp.nsx.manager.firewall_service Failed to create rule',
+    "Cilium's connection table": "TCP IN 10.0.1.5:35218 -> 10.0.2.9:8080 expires=17001 Packets=0 Bytes=0 RxFlagsSeen=0x02 LastRxReport=16990 TxFlagsSeen=0x00",
+    "as Cilium's agent holds them": '[{"endpointSelector":{},"labels":[{"key":"io.cilium.k8s.policy.name","value":"deny","source":"k8s"}]}]',
+    "rules that were tried": "Final verdict: DENIED",
+    "OVN's": 'ingress(dp="node-1", inport="shop_web-1")',
+    "dropwatch": "1 drops at nf_hook_slow+96 (0xffffffff9f8b6c06) [software]",
+    "dropwatch, perf": "swapper 0 [000] 45483.977088: skb:kfree_skb: skbaddr=0xffffa04859090f00 protocol=2048 location=0xffffffff9bc92940 reason: NETFILTER_DROP",
+    "bcc's tcpdrop": "TIME     PID    IP SADDR:SPORT          > DADDR:DPORT          STATE (FLAGS)",
+    "counters of Envoy": "http.inbound_0.0.0.0_8080.rbac.denied: 7",
     "VPC flow log": '{"bytes_sent":"1","connection":{"dest_ip":"10.84.1.3","src_ip":"10.84.0.11"},"reporter":"SRC"}',
 }
 
@@ -369,6 +383,24 @@ def test_a_log_without_refusals_is_told_what_to_bring(tmp_path, whose, around):
 
     assert found.kind is InputKind.UNKNOWN
     (problem,) = found.problems
+    assert whose in problem.message
+    assert "it holds no refusal: bring " in problem.message
+
+
+@pytest.mark.parametrize(
+    ("whose", "text"),
+    [
+        ("the status of Cilium's agent", "KVStore:       Ok   Disabled\nKubernetes:    Ok   1.29 (v1.29.2) [linux/amd64]\n"),
+        ("antctl's answer of a Traceflow", "name: a\nphase: Succeeded\nresults:\n- node: worker-1\n  timestamp: 1596435607\n  observations:\n  - component: SpoofGuard\n"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_several_lines_is_told_what_to_bring(tmp_path, whose, text):
+    """The same where it takes more than a line to know it."""
+    path = tmp_path / "a.log"
+    path.write_text(text)
+
+    (problem,) = look(path, *parsers()[0]).problems
+
     assert whose in problem.message
     assert "it holds no refusal: bring " in problem.message
 

@@ -28,7 +28,7 @@ from flowdiag.parserkit import (
     object_of,
     text_of,
 )
-from flowdiag_parsers.audit.packet_drops import combined, drop_of
+from flowdiag_parsers.audit.packet_drops import combined, drop_of, tells_of_drop
 
 __all__ = ["KubernetesEvents"]
 
@@ -37,6 +37,7 @@ __all__ = ["KubernetesEvents"]
 _SNIFF = re.compile(rb'"involvedObject"\s{0,4}:\s{0,4}\{|"apiVersion"\s{0,4}:\s{0,4}"events\.k8s\.io/v1')
 _MARK = re.compile(rb'"(?:involvedObject|regarding)"')
 _OF_CILIUM = re.compile(rb"\b(?:Incoming|Outgoing) packet dropped \([a-z_]{1,64}\)")
+_OF_ACI = re.compile(rb'"reason": {0,4}"(?:Int|Acc)-[A-Z0-9_]{2,40} (?:MISS|DENY)\b')
 _SIGNALS = {
     "FailedCreatePodSandBox": "pod-sandbox-failed",
     "NetworkNotReady": "network-not-ready",
@@ -62,8 +63,10 @@ class KubernetesEvents:
 
     @staticmethod
     def cni_in(head: bytes) -> str | None:
-        """Cilium's, where its agent writes of drops among them."""
-        return "cilium" if _OF_CILIUM.search(head) is not None else None
+        """Cilium's or ACI's, where its agent writes of drops among them."""
+        if _OF_CILIUM.search(head) is not None:
+            return "cilium"
+        return "aci" if _OF_ACI.search(head) is not None else None
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a message per Event, or the refusals that it tells of."""
@@ -93,8 +96,8 @@ class KubernetesEvents:
                 # Of a node that no longer answers the controller of nodes tells, on another.
                 node = fields.get("name", node)
             shared = frame(around, context, text, _instant(record), node=node)
-            if "packet dropped" in message[:60].lower():
-                drop = drop_of(message, fields.get("namespace"), fields.get("name"), shared)
+            if tells_of_drop(message):
+                drop = drop_of(reason, message, fields.get("namespace"), fields.get("name"), shared)
                 if drop is not None:
                     yield from _counted(drop, record, 1 if combined(message) else count or 1, told)
                 else:

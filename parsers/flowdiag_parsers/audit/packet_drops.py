@@ -1,7 +1,7 @@
 """Kubernetes Events about a packet that a pod lost: a refusal told to those who may not read the CNI's log.
 
 Written by Cilium's agent (``--hubble-drop-events``, v1.16 to v1.20, ``pkg/hubble/dropeventemitter``), by hubble-drop-eventer, from
-which that came, and by kube-iptables-tailer (v0.1 and later), which reads a rule's line and does not know what became of the packet.
+which that came, by Cisco ACI's aci-containers-host (``pkg/hostagent``, 5.0 and later), and by kube-iptables-tailer (v0.1 and later), which reads a rule's line and does not know what became of the packet.
 All leave out what repeats within minutes.
 """
 
@@ -27,7 +27,7 @@ from flowdiag.parserkit import (
     reason_by_text,
 )
 
-__all__ = ["combined", "drop_of"]
+__all__ = ["combined", "drop_of", "tells_of_drop"]
 
 _COMBINED = "(combined from similar events): "
 _IP = r"[0-9A-Fa-f.:]{2,45}"
@@ -49,12 +49,30 @@ _TAILED = re.compile(
     r"(?: on port (?P<port>\d{1,5})/(?P<protocol>\w{1,10}))?\.?$"
 )
 
+# reason "Acc-SEC_GROUP_IN_TABLE MISS(Security Drop)", message "IPv4 packet from 10.2.0.229 to default/web was dropped"    aci-containers 6.0
+_OF_ACI = re.compile(
+    rf"IPv[46] packet from (?:(?P<src>{_IP})|(?P<src_ns>[a-z0-9-]{{1,63}})/(?P<src_pod>[a-z0-9.-]{{1,253}}))"
+    rf" to (?:(?P<dst>{_IP})|(?P<dst_ns>[a-z0-9-]{{1,63}})/(?P<dst_pod>[a-z0-9.-]{{1,253}})) was dropped$"
+)
+_ACI_REASON = re.compile(r"(?P<table>(?:Int|Acc)-[A-Z0-9_]{2,40}) (?P<word>MISS|DENY)\b")
+_ACI_GROUPS = {"Acc-SEC_GROUP_IN_TABLE": Direction.INGRESS, "Acc-SEC_GROUP_OUT_TABLE": Direction.EGRESS}
+# Contracts between endpoint groups, and what a port may send: settings of the network, no policies of the cluster.
+_ACI_SETTINGS = {"Int-POL_TABLE": "aci-contract", "Int-PORT_SECURITY_TABLE": "aci-port-security"}
 
-def drop_of(message: str, namespace: str | None, pod: str | None, shared: Frame) -> FlowEvent | None:
+
+def tells_of_drop(message: str) -> bool:
+    """Whether a message may tell of a packet that was lost."""
+    return "packet dropped" in message[:60].lower() or _OF_ACI.match(message) is not None
+
+
+def drop_of(
+    reason: str, message: str, namespace: str | None, pod: str | None, shared: Frame
+) -> FlowEvent | None:
     """The refusal that an Event's message tells of; ``None`` for any other message.
 
     Args:
-        message: as the Event has it.
+        reason: as the Event has it.
+        message: the same.
         namespace: of the pod that the Event is about.
         pod: its name.
         shared: what every event of the line has.
@@ -64,6 +82,9 @@ def drop_of(message: str, namespace: str | None, pod: str | None, shared: Frame)
     dropped = _DROPPED.match(text)
     if dropped is not None:
         return _dropped(dropped, own, shared)
+    aci = _OF_ACI.match(text)
+    if aci is not None:
+        return _of_aci(aci, _ACI_REASON.match(reason), shared)
     tailed = _TAILED.match(text)
     if tailed is None:
         return None
@@ -77,6 +98,37 @@ def drop_of(message: str, namespace: str | None, pod: str | None, shared: Frame)
         protocol=protocol_name(tailed["protocol"]) if tailed["protocol"] else None,
         verdict=Verdict.LOGGED,
         verdict_raw="PacketDrop",
+    )
+
+
+def _of_aci(match: re.Match[str], why: re.Match[str] | None, shared: Frame) -> FlowEvent:
+    """Both ends, by address or pod; neither protocol nor port.  The reason is the table that had no flow for it."""
+    ends = {
+        side: Peer(
+            ip=canonical_ip(match[side]) if match[side] else None,
+            namespace=match[f"{side}_ns"],
+            pod=match[f"{side}_pod"],
+        )
+        for side in ("src", "dst")
+    }
+    cause: Cause | None = None
+    reason = None
+    if why is not None:
+        cause, reason = Cause.FAULT, f"aci-{why['table'].lower().replace('_', '-').removesuffix('-table')}"
+        if why["table"] in _ACI_GROUPS:
+            cause, reason = Cause.POLICY, "default-deny" if why["word"] == "MISS" else "policy-denied"
+        elif why["table"] in _ACI_SETTINGS:
+            cause, reason = Cause.CONFIGURATION, _ACI_SETTINGS[why["table"]]
+    return FlowEvent(
+        **shared,
+        src=ends["src"],
+        dst=ends["dst"],
+        direction=_ACI_GROUPS.get(why["table"]) if why is not None else None,
+        verdict=Verdict.DENIED,
+        verdict_raw="was dropped",
+        cause=cause,
+        reason=reason,
+        reason_raw=why[0] if why is not None else None,
     )
 
 

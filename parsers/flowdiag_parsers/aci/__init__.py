@@ -1,0 +1,1 @@
+"""Records of Cisco ACI's CNI (aci-containers)."""
