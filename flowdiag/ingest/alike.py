@@ -37,6 +37,10 @@ _ENDS = 1 << 12
 _NUMBERS = re.compile(r"\d+")
 _MOST_SHAPES = 1 << 10
 """Kept of what one parser is certain of."""
+_MOST_NEW = 64
+"""Learnt of one file: what a line is costs a tenth of a millisecond to find out, and text has a shape for each message."""
+_FEW = 4
+"""Files that are not worth learning from each other."""
 _MOST_KINDS = 16
 
 
@@ -60,11 +64,13 @@ class Alike:
     Args:
         parsers: who was asked.
         options: as for `flowdiag.ingest.detect.detect`.
+        inputs: how many there are.
     """
 
-    def __init__(self, parsers: Sequence[Parser], options: ReadOptions) -> None:
+    def __init__(self, parsers: Sequence[Parser], options: ReadOptions, inputs: int) -> None:
         self._parsers = parsers
         self._options = options
+        self._learns = inputs > _FEW
         self._by_name: dict[str, Detection] = {}
         self._known: list[_Known] = []
 
@@ -171,8 +177,9 @@ class Alike:
 
     def _take(self, known: _Known, lines: bytes) -> None:
         """Add the shapes of lines that a parser is certain of."""
+        most = min(len(known.shapes) + _MOST_NEW, _MOST_SHAPES)
         for line in lines.splitlines(keepends=True):
-            if len(known.shapes) >= _MOST_SHAPES:
+            if len(known.shapes) >= most:
                 return
             new = shapes_of(line) - known.shapes
             # Among bare lines some may be wrapped, and a parser that searches inside lines knows them, too.
@@ -182,7 +189,13 @@ class Alike:
     def _kind(self, found: Detection) -> _Known | None:
         """The shapes of what an input is; ``None`` where lines alone do not tell what others are."""
         source = found.source
-        if not self._serves(found) or found.stack or source.kind is not Kind.PLAIN or source.remote:
+        if (
+            not self._learns
+            or not self._serves(found)
+            or found.stack
+            or source.kind is not Kind.PLAIN
+            or source.remote
+        ):
             return None
         reading = self._reader(found)
         if reading is None or reading[1] < CERTAIN:

@@ -43,7 +43,7 @@ def detect_all(
         parser_named(options.format)
     known, problems = parsers()
     hints = recognise(gathered.sources)
-    alike = Alike(known, options)
+    alike = Alike(known, options, len(gathered.sources))
     first_of = {name_pattern(source): source for source in reversed(gathered.sources)}
     paths = [source.path for source in gathered.sources]
 

@@ -55,6 +55,14 @@ def test_of_many_files_with_lines_alike_one_is_asked_about_by_all_parsers(tmp_pa
     assert len(asked) == 1
 
 
+def test_a_few_files_are_not_learnt_from(tmp_path, asked):
+    """What a line is takes longer to find out than what a few files are."""
+    for number in range(4):
+        (tmp_path / lettered(number)).write_bytes(FLOWS)
+
+    assert len(found_in(tmp_path)) == len(asked) == 4
+
+
 def test_a_file_with_one_other_line_at_its_end_is_asked_about(tmp_path, asked):
     drop = next((FORMATS / "weave-npc").glob("*/input*")).read_bytes()
     for number in range(5):
@@ -74,10 +82,11 @@ def test_a_wrapped_line_among_bare_ones_does_not_tell_that_wrapped_ones_are_bare
         b"ID=1 DF PROTO=TCP SPT=40001 DPT=443 WINDOW=64240 RES=0x00 SYN URGP=0\n"
     )
     wrapped = b"2026-02-03T10:00:00+00:00 node-1 kernel: " + bare
-    (tmp_path / "a").write_bytes(bare * 5 + wrapped)
-    (tmp_path / "b").write_bytes(wrapped * 5)
+    for name in "abcde":
+        (tmp_path / name).write_bytes(bare * 5 + wrapped)
+    (tmp_path / "z").write_bytes(wrapped * 5)
 
-    assert [one.stack for one in found_in(tmp_path)] == [(), ("syslog-iso",)]
+    assert [one.stack for one in found_in(tmp_path)] == [()] * 5 + [("syslog-iso",)]
 
 
 @pytest.mark.parametrize("seed", range(6))
