@@ -7,10 +7,50 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "timeline"))
 
+from flows import flow, outside, pod
+from msgspec.structs import replace
 from small_cluster import OBJECTS, at, listed, record, write
 
 from flowdiag.analysis import analyze
+from flowdiag.analysis.told_by_events import counted_once
+from flowdiag.model.tally import Bucket
+from flowdiag.model.time import NS
+
+WEB, DB = pod("shop", "web-1"), pod("data", "db-1")
+
+
+def seconds(one):
+    """(second, count) of each bucket of a flow."""
+    return [(bucket.start and bucket.start // NS, bucket.count) for bucket in one.buckets]
+
+
+def hubble(*counts, src=WEB, dst=DB, **more):
+    """A flow of Hubble's with (second, count)."""
+    buckets = tuple(Bucket(second if second is None else second * NS, NS, count) for second, count in counts)
+    timed = [second for second, _ in counts if second is not None]
+    made = flow(src, dst, at=100, **more)
+    return replace(
+        made,
+        buckets=buckets,
+        count=sum(count for _, count in counts),
+        first=timed[0] * NS + NS // 2 if timed else None,
+        last=timed[-1] * NS + NS // 2 if timed else None,
+    )
+
+
+def events(*counts, **more):
+    """The same of Events."""
+    made = hubble(*counts, **more)
+    return replace(made, distinct=replace(made.distinct, parser="kubernetes-events"))
+
+
+def left(own, *others):
+    """What of an Event's flow counts beside others."""
+    found = [one for one in counted_once([own, *others]) if one.distinct.parser == "kubernetes-events"]
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def event(
@@ -132,3 +172,67 @@ def test_a_traceflow_in_two_files_is_said_to_count_twice(tmp_path):
     _, report = found(tmp_path, a_jsonl=json.dumps(trace) + "\n", traces_json=listed(trace))
 
     assert [one.code for one in report.warnings] == ["told-twice"]
+
+
+def test_only_the_time_of_an_event_is_looked_at():
+    """A flow that others tell long before or after is no telling of this refusal; those beside it are, a second each way."""
+    own = events((100, 1))
+
+    assert left(own, hubble((99, 1))) is None
+    assert left(own, hubble((101, 1))) is None
+    assert left(own, hubble((98, 9))) is own
+    assert left(own, hubble((102, 9))) is own
+    assert left(own, hubble((50, 1), (150, 1))) is own
+
+
+def test_each_refusal_that_others_tell_stands_for_one():
+    """Not for two Events; and those of before the first are not taken for it."""
+    assert seconds(left(events((100, 1), (101, 1)), hubble((100, 1)))) == [(101, 1)]
+    assert left(events((100, 1), (101, 1)), hubble((100, 1)), hubble((101, 1))) is None
+    assert seconds(left(events((100, 1), (160, 4)), hubble((20, 9), (100, 1), (160, 1)))) == [(160, 3)]
+    assert left(events((100, 1), (160, 4)), hubble((100, 3), (130, 1), (160, 1))) is None
+
+
+def test_what_is_left_has_times_of_its_own():
+    """A bucket knows its records' times only to its width; the flow's own ends are exact."""
+    own = events((100, 1), (200, 2), (300, 1))
+    early = left(own, hubble((300, 5)))
+    late = left(own, hubble((100, 5)))
+    most = left(own, hubble((200, 1)))
+
+    assert (early.count, early.first, early.last) == (3, own.first, 201 * NS - 1)
+    assert (late.count, late.first, late.last) == (3, 200 * NS, own.last)
+    assert (most.count, most.first, most.last, seconds(most)) == (
+        3,
+        own.first,
+        own.last,
+        [(100, 1), (200, 1), (300, 1)],
+    )
+
+
+def test_without_a_time_nothing_is_taken_for_the_same():
+    """Neither an Event's refusals without one, nor those of others."""
+    undated = events((None, 2))
+
+    assert left(undated, hubble((100, 5))) is undated
+    assert left(events((100, 1)), hubble((None, 5))) == events((100, 1))
+    assert seconds(left(events((None, 2), (100, 1)), hubble((100, 1)))) == [(None, 2)]
+
+
+def test_refusals_of_another_reason_or_other_ends_are_others():
+    """An Event without a reason is of any; outside, the address tells."""
+    one, two = outside("203.0.113.7"), outside("203.0.113.8")
+
+    assert left(events((100, 1), reason=None), hubble((100, 1))) is None
+    assert left(events((100, 1), reason="INVALID_PACKET"), hubble((100, 1))) is not None
+    assert left(events((100, 1), dst=one), hubble((100, 1), dst=one)) is None
+    assert left(events((100, 1), dst=one), hubble((100, 1), dst=two)) is not None
+    assert left(events((100, 1)), hubble((100, 1), port=9090)) is not None
+
+
+def test_flows_beside_it_stay_the_objects_that_they_are():
+    """Nothing is made anew of what no Event tells of."""
+    others = [hubble((100, 1)), hubble((100, 1), port=53)]
+
+    assert all(one is other for one, other in zip(counted_once(others), others, strict=True))
+    assert [*counted_once([*others, events((100, 1))])] == others
