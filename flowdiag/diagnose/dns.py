@@ -13,6 +13,7 @@ from flowdiag.model.objects import Pod, Service
 from flowdiag.model.policy import DecidedBy, NearestRule
 
 __all__ = [
+    "CLOUD_RESOLVER",
     "DNS_PORTS",
     "LOCAL_CACHE_IPS",
     "dns_addresses",
@@ -26,6 +27,12 @@ _OF_PORTS = ("ports", "protocols", "toServices")
 """Fields by which a rule of a baseline means some traffic alone."""
 LOCAL_CACHE_IPS = frozenset({"169.254.20.10", "169.254.25.10", "fd00::10"})
 """Link-local addresses of NodeLocal DNSCache: the add-on's default, Kubespray's, the IPv6 example's."""
+
+CLOUD_RESOLVER = "169.254.169.254"
+"""Where Cloud DNS for GKE answers: kubelet makes it the pods' nameserver, and the DNS pods, if there are any, are not asked.
+
+No selector means it (tektoncd/operator#4000, gke-labs/kube-agents#1140).
+"""
 
 # Labels of DNS pods: kubeadm and most clouds (k8s-app=kube-dns), CoreDNS charts, RKE2, OpenShift.
 _DNS_LABELS = (
@@ -51,6 +58,8 @@ def is_dns_server(case: Case) -> bool:
     """Whether the destination is a DNS server of the cluster and the port is one of its DNS ports."""
     if not is_dns_traffic(case):
         return False
+    if case.flow.dst.ip == CLOUD_RESOLVER:
+        return True
     ends = [case.flow.dst] + ([case.flow.via] if case.flow.via is not None else [])
     return any(_server(end) for end in ends) or (
         case.flow.dst.pod is not None

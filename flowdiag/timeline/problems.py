@@ -263,7 +263,12 @@ def _recorded(hits: Iterable[PolicyHit]) -> tuple[RecordedPolicy, ...]:
 
 
 def _named(hit: PolicyHit) -> str | None:
-    """The name, else the vendor's own words; the default deny of a whole namespace is no one policy's."""
+    """The name, else the vendor's own words; the default deny of a whole namespace is no one policy's.
+
+    An EgressFirewall must be called ``default`` (OVN-Kubernetes), so that logs name its namespace alone.
+    """
+    if hit.kind == "EgressFirewall" and hit.namespace is not None:
+        return hit.name or "default"
     isolation = hit.rule == "default-deny" and hit.namespace is not None
     return hit.name or (None if isolation else hit.raw)
 

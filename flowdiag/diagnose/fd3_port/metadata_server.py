@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.dns import is_dns_server
 from flowdiag.diagnose.first_sight import METADATA
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -28,7 +29,8 @@ class MetadataServer(Rule):
         teams block it for good reason.
 
     Guard:
-        Other link-local addresses (NodeLocal DNSCache, 169.254.20.10) are not metadata.  Where the policies at hand
+        Other link-local addresses (NodeLocal DNSCache, 169.254.20.10) are not metadata, and lookups at 169.254.169.254 ask
+        the cloud's resolver (FD401).  Where the policies at hand
         allow it, there is nothing to allow (FD806).
 
     References:
@@ -46,7 +48,7 @@ class MetadataServer(Rule):
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
         what = METADATA.get(case.flow.dst.ip or "")
-        if what is None or case.not_policy or case.direction is Direction.INGRESS:
+        if what is None or case.not_policy or case.direction is Direction.INGRESS or is_dns_server(case):
             return
         if case.end is not None and case.end.allowed is True:
             return

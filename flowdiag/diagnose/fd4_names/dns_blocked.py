@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis, policy_times
-from flowdiag.diagnose.dns import dns_pods, is_dns_server, is_dns_traffic, lookups_closed
+from flowdiag.diagnose.dns import CLOUD_RESOLVER, dns_pods, is_dns_server, is_dns_traffic, lookups_closed
 from flowdiag.diagnose.kube_ovn import excepted_for_all
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
@@ -29,8 +29,8 @@ class DnsBlocked(Rule):
     """Lookups are refused on the client's side, so nothing that needs a name works.
 
     Signature:
-        Egress on 53 (5353, 1053) to the cluster's DNS Service or pods, refused because the client is
-        isolated and no rule admits it.  A rule that misses by one condition is the cause and is shown.
+        Egress on 53 (5353, 1053) to the cluster's DNS Service or pods, or to the cloud's resolver in their place
+        (169.254.169.254), refused because the client is isolated and no rule admits it.  A rule that misses by one condition is the cause and is shown.
         A baseline's Deny that names no port is such a default, too.
 
     Advice:
@@ -46,6 +46,7 @@ class DnsBlocked(Rule):
     References:
         https://github.com/kubernetes/website/issues/38267
         https://github.com/aws/aws-network-policy-agent/issues/230
+        https://github.com/tektoncd/operator/issues/4000
     """
 
     code = "FD401"
@@ -181,6 +182,11 @@ class DnsBlocked(Rule):
 
 
 def _rule(case: Case, verb: str = "Allow") -> str:
+    if case.flow.dst.ip == CLOUD_RESOLVER:
+        return (
+            f"{verb} egress to {CLOUD_RESOLVER}/32 on 53 over UDP and TCP by an ipBlock: the cloud answers the pods' lookups "
+            "there (Cloud DNS for GKE), and no selector means it"
+        )
     namespace, key, value = dns_pods(case)
     return (
         f"{verb} egress to the DNS pods on their port over UDP and TCP: namespaceSelector "

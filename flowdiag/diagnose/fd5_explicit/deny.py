@@ -12,7 +12,7 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.webhooks import denied_webhook
 from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text, refused_text
-from flowdiag.model.event import PolicyHit
+from flowdiag.model.event import Direction, PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
 
@@ -80,7 +80,8 @@ class ExplicitDeny(Rule):
             if (hit.name is not None or hit.kind == _ONE_EACH) and hit.group != _ORDERED
         ]
         peer, whom = end_text(case.flow.dst if case.direction is None else case.peer), refused_text(case)
-        way = "be reached" if case.direction is None else "get through"
+        # Who is refused on the way out is not the one that gets through.
+        way = "get through" if case.direction is Direction.INGRESS else "be reached"
         meant = f"If {peer} is meant to {way} on {port_text(case)},"
         advice = f"{meant} narrow the deny rule; no allow overrides it."
         decided = case.end.decided_by if case.end is not None and not recorded else None
