@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["say", "say_incomplete"]
 
 _NAMED = 5
+_READ_WHOLE = frozenset({"told-twice", "no-times", "no-ends"})
+"""Codes of warnings about inputs of which nothing is missing."""
 
 
 def say(text: str, *, start: str = "flowdiag: ") -> None:
@@ -35,8 +37,12 @@ def say_incomplete(report: Report, stdout: str) -> None:
     if report.complete or stdout == "terminal":
         return
     from flowdiag.analysis.unread import HARMLESS
+    from flowdiag.report.alike import alike, place_text
 
-    places = [one for one in report.warnings if one.input is not None and one.code not in HARMLESS]
-    lines = [f"{one.input}{'' if one.line is None else f':{one.line}'}: {one.message}" for one in places]
-    more = [f"and {len(lines) - _NAMED} more, in the report"] if len(lines) > _NAMED else []
-    say("\n  ".join(["evidence is incomplete", *lines[:_NAMED], *more]))
+    beside = HARMLESS | _READ_WHOLE
+    places = [one for one in report.warnings if one.input is not None and one.code not in beside]
+    told = alike(places)[:_NAMED]
+    lines = [f"{place_text(one, number)}: {one.message}" for one, number in told]
+    left = len(places) - sum(number for _, number in told)
+    more = [f"and {left} more, in the report"] if left else []
+    say("\n  ".join(["evidence is incomplete", *lines, *more]))

@@ -12,6 +12,7 @@ from typing import ClassVar
 from flowdiag.model.opened import opened_pairs
 from flowdiag.model.report import Connection, Counterfactual, Problem, Report, Status
 from flowdiag.model.words import capital, plural
+from flowdiag.report.alike import alike, place_text
 from flowdiag.report.escape import markdown_code, markdown_fence, markdown_phrase, visible
 from flowdiag.report.isolating import closing_first, leading_change
 from flowdiag.report.names import (
@@ -282,12 +283,12 @@ def _limits(report: Report, clock: Clock) -> str:
     told = instead(report)
     untold = [one for one in report.warnings if one.message not in told]
     # What could not be read comes first.
-    named = sorted(untold, key=lambda one: one.input is None)[:_WARNINGS]
+    named = alike(sorted(untold, key=lambda one: one.input is None))[:_WARNINGS]
     parts.extend(
-        markdown_phrase(one.message if one.input is None else f"{one.input}: {one.message}", 300)
-        for one in named
+        markdown_phrase(f"{place}: {one.message}" if (place := place_text(one, number)) else one.message, 300)
+        for one, number in named
     )
-    left = len(untold) - len(named)
+    left = len(untold) - sum(number for _, number in named)
     if left:
         parts.append(plural(left, "more warning" if named else "warning"))
     if report.totals.not_policy:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from flowdiag.model.report import Problem, Report, ReportWarning, Severity, Status
 from flowdiag.model.words import plural
+from flowdiag.report.alike import alike, more_text, place_text
 from flowdiag.report.cut import held
 from flowdiag.report.escape import cells
 from flowdiag.report.isolating import closing_first
@@ -244,23 +245,23 @@ def _besides(screen: Screen, report: Report) -> Iterator[str]:
 
 
 def _warnings(screen: Screen, warnings: Sequence[ReportWarning]) -> None:
-    """One behind its heading, several below it."""
+    """One behind its heading, several below it; what many say alike once, unless all is asked for."""
     head = plural(len(warnings), "warning")
-    if len(warnings) > 1:
+    groups = [(one, 1) for one in warnings] if screen.options.all else alike(warnings)
+    if len(groups) > 1:
         screen.put((head, "yellow"), indent=1)
-    shown = warnings if screen.options.all else warnings[:3]
-    for warning in shown:
-        place = warning.input or ""
-        if warning.input is not None and warning.line is not None:
-            place += f":{warning.line}"
+    shown = groups if screen.options.all else groups[:3]
+    for warning, number in shown:
         text = f"{screen.name(warning.message, _WARNING)} ({screen.name(warning.code, 40)})"
-        text = f"{screen.name(place, 60)}: {text}" if place else text
-        if len(warnings) > 1:
+        if place := place_text(warning):
+            text = f"{screen.name(place, 60)}{more_text(number)}: {text}"
+        if len(groups) > 1:
             screen.put(text, indent=3, hang=2)
         else:
             screen.put((head, "yellow"), f": {text}", indent=1, hang=2)
-    if len(shown) < len(warnings):
-        screen.put(f"… and {len(warnings) - len(shown)} more: --all", indent=3)
+    if len(shown) < len(groups):
+        left = len(warnings) - sum(number for _, number in shown)
+        screen.put(f"… and {left:,} more: --all", indent=3)
 
 
 def _next(screen: Screen, report: Report) -> None:
