@@ -296,6 +296,15 @@ def several_enforcers(state: State | None, cnis: Sequence[str] = ()) -> list[Rep
             )
         ]
     running = enforcers(state.snapshot)
+    beside = sorted({cni for cni, dialect in running.items() if dialect is not Dialect.KUBERNETES})
+    if recording and beside:
+        return [
+            general_warning(
+                "several-enforcers",
+                f"the records are {names}'s, and agents of {', '.join(beside)} run: each enforces NetworkPolicies by itself, and "
+                "a connection passes only where all of them let it; policies of the agents' own kinds are left open here",
+            )
+        ]
     if len({cni if dialect is Dialect.KUBERNETES else dialect for cni, dialect in running.items()}) < 2:
         return []
     return [

@@ -150,11 +150,18 @@ def test_two_agents_are_said():
             "agents of several network plugins run (kube-router, weave)",
         ),
         ((), ["kube-router"], Dialect.KUBERNETES, None),
+        (("kube-router",), ["kube-router"], Dialect.KUBERNETES, None),
+        (
+            ("kube-router",),
+            ["cilium"],
+            Dialect.KUBERNETES,
+            "the records are kube-router's, and agents of cilium run",
+        ),
     ],
 )
 def test_a_second_enforcer_of_the_plain_api_is_said(cnis, agents, dialect, said):
     """k3s runs kube-router's enforcer beside any CNI unless it is told not to; both refuse."""
-    labels = {"weave-net": {"name": "weave-net"}, "kube-router": {"k8s-app": "kube-router"}}
+    labels = {"weave-net": {"name": "weave-net"}, "kube-router": {"k8s-app": "kube-router"}, "cilium": CILIUM}
     state = snapshot([WEB, *(agent(labels[name]) for name in agents)])
     assert detect_dialect(state, cnis) is dialect
     held = State(
