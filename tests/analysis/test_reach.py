@@ -225,3 +225,32 @@ def test_what_policies_open_between_networks_that_are_apart_is_not_open(tmp_path
     path.write_text("".join(pods[:2]))
     asker, _ = load_asker(StateOptions(paths=(str(path),), dialect="ovn"))
     assert not reach(asker, "blue/web").notes
+
+
+TEAMS = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: teams, namespace: shop}
+spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {LABEL: x}}}]}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: SPACE, labels: {team: y}}
+"""
+
+
+@pytest.mark.parametrize("dialect", ["kubernetes", "calico", "cilium"])
+@pytest.mark.parametrize(
+    ("label", "space", "told"),
+    [("team", "other", True), ("team", "shop", False), ("kubernetes.io/metadata.name", "other", False)],
+)
+def test_namespaces_whose_labels_nobody_tells_are_said(tmp_path, dialect, label, space, told):
+    """They are taken to have none but their name, as manifests without them are meant; a dump may only lack them."""
+    path = tmp_path / "state.yaml"
+    path.write_text(pod("web", "10.0.0.1") + TEAMS.replace("LABEL", label).replace("SPACE", space))
+    _, said = load_asker(StateOptions(paths=(str(path),), dialect=dialect))
+
+    assert (
+        any("labels of namespaces (team), and the objects of shop were not read" in one for one in said)
+        is told
+    )
