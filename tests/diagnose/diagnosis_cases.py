@@ -359,10 +359,11 @@ def _signal(spec):
 
 
 def _gap(spec):
+    since, until = spec["since"], spec.get("until")
     return Mark(
         node=spec.get("node"),
-        since=START + int(spec["since"] * NS),
-        until=START + int(spec["until"] * NS),
+        since=START + int(since * NS) if since is not None else None,
+        until=START + int(until * NS) if until is not None else None,
         kind=spec.get("kind", "lost-events"),
         lost=spec.get("lost"),
     )

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.rule import Rule
+from flowdiag.diagnose.seen import same_node
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Severity
 
@@ -27,8 +28,7 @@ class Deduplicated(Rule):
 
     Signature:
         The format folds repeats (Antrea's np.log within one second, Events within minutes, a Traceflow is
-        one packet), or a rate limit is known
-        to have been active while the refusals happened.
+        one packet), or a rate limit is known to have been active while the refusals happened.
 
     Advice:
         Read counts as lower bounds; raise the limit for the time of the search.
@@ -63,6 +63,7 @@ class Deduplicated(Rule):
             if gap.kind != "rate-limited" or gap.since is None:
                 continue
             end = gap.until if gap.until is not None else gap.since
-            if (gap.node is None or node is None or gap.node == node) and gap.since <= last and end >= first:
+            here = gap.node is None or node is None or same_node(gap.node, node)
+            if here and gap.since <= last and end >= first:
                 return True
         return False
