@@ -73,6 +73,16 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
         (b'"caller"',),
     ),
     (
+        "the log of Cisco ACI's OpFlex agent without a dropped packet",
+        "it from when its drop log was on (drop_log_config of acc-provision), or the Events of pods: kubectl get events -A -o yaml",
+        # "[2025-May-08 13:53:04.696491] [info] [lib/Agent.cpp:670:applyProperties] Setting force_ep_undeclares to 0"   ACI 6.1
+        re.compile(
+            rb"^\[\d{4}-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d\.\d{6}\] \[[a-z]{4,8}\] \[[\w./-]{1,80}\.(?:cpp|h):\d{1,5}:",
+            re.MULTILINE,
+        ),
+        (b".cpp:", b".h:"),
+    ),
+    (
         "Terway's log, which speaks of interfaces and addresses alone",
         "cilium monitor or hubble observe -o json of its container policy",
         # 'time="2024-03-15T16:32:35Z" level=info msg="Starting terway of version: fd2b7b8"'   Terway v1.7
@@ -85,6 +95,13 @@ _SILENT: tuple[tuple[str, str, re.Pattern[bytes], tuple[bytes, ...]], ...] = (
         # '{"process_kprobe":{"process":{"exec_id":"a",...},"function_name":"tcp_connect",...},"node_name":"worker-1",...}'   Tetragon v1.1
         re.compile(rb'\{"process_(?:exec|exit|kprobe|tracepoint|lsm)": ?\{"process"'),
         (b'{"process_',),
+    ),
+    (
+        "KubeArmor's alerts, which are of processes: what it stops, no network policy did",
+        "the CNI's log or flows of that time",
+        # '{"Action":"Block","ClusterName":"a",...,"Enforcer":"AppArmor",...,"Operation":"Network",...,"PolicyName":"DefaultPosture",...}'   KubeArmor 1.0
+        re.compile(rb'"Enforcer": ?"(?:AppArmor|BPFLSM|SELinux|eBPF Monitor)"'),
+        (b'"Enforcer"',),
     ),
     (
         "Google's VPC flow log, whose records do not say what was refused",

@@ -170,8 +170,10 @@ _WORDS = {
     "policy-evaluation-error": "the enforcer failed while it evaluated its policies",
     "reverse-path-filter": "the node's reverse path filter: the way back would leave by another interface",
     "stale-zero-packets": "an old deny record that was exported again, without a packet",
-    # Linux include/net/dropreason-core.h
+    # Linux include/net/dropreason-core.h and net/openvswitch/drop.h
     "bpf-cgroup-egress": _PROGRAM,
+    "explicit": "a flow of Open vSwitch says drop: a policy's of OVN or Antrea, or another one",
+    "last-action": "Open vSwitch had no flow that lets it through: a policy of OVN or Antrea may be why",
     "not-specified": "the kernel dropped it and does not say why",
     "tc-egress": _PROGRAM,
     "tc-ingress": _PROGRAM,

@@ -359,6 +359,8 @@ SILENT = {
     "a node's rules": "table inet filter {",
     "a node's rules,": "Chain AZURE-NPM (1 references)",
     "a node's rules, which": "[0:0] -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP",
+    "OpFlex agent": "[2025-May-08 13:53:04.696491] [info] [lib/Agent.cpp:670:applyProperties] Setting force_ep_undeclares to 0",
+    "KubeArmor": '{"Action":"Block","Enforcer":"AppArmor","Operation":"Network","PolicyName":"DefaultPosture","Result":"Permission denied"}',
     "NSX's container plug-in": '2026-01-05T10:00:00.000Z a nsx-container-ncp - [nsx@6876 comp="nsx-container-ncp" subcomp="ncp" level="ERROR"] nsx_ujo.ncp.nsx.manager.firewall_service Failed to create rule',
     "Cilium's connection table": "TCP IN 10.0.1.5:35218 -> 10.0.2.9:8080 expires=17001 Packets=0 Bytes=0 RxFlagsSeen=0x02 LastRxReport=16990 TxFlagsSeen=0x00",
     "as Cilium's agent holds them": '[{"endpointSelector":{},"labels":[{"key":"io.cilium.k8s.policy.name","value":"deny","source":"k8s"}]}]',

@@ -1,6 +1,7 @@
 """The kernel's reasons for dropping a packet: whether a policy may be behind one.
 
-Format: ``enum skb_drop_reason`` of Linux 5.17 and later (``include/net/dropreason-core.h``).
+Format: ``enum skb_drop_reason`` of Linux 5.17 and later (``include/net/dropreason-core.h``), and ``enum ovs_drop_reason`` of 6.6 and
+later (``net/openvswitch/drop.h``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _ANYBODY = (
     "BPF_CGROUP_EGRESS",
     "NOT_SPECIFIED",
     "SOCKET_FILTER",
+    # Open vSwitch's own, of its flows: OVN's ACLs and whatever else OVN has no flow for.
+    "LAST_ACTION",
+    "EXPLICIT",
+    "EXPLICIT_WITH_ERROR",
 )
 _CONFIGURATION = (
     "NO_SOCKET",
