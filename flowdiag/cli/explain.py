@@ -48,12 +48,18 @@ def parse_port(text: str | None) -> tuple[int | str | None, str | None]:
         if not 0 < int(port) < 65536:
             raise UsageError(f"port {port} is out of range", hint="ports are 1 to 65535")
         return int(port), protocol or "TCP"
+    if not _is_name(port):
+        # as in: 8080-8090
+        raise UsageError(
+            f"{port!r} is not one port", hint="ask for one of them, or leave the port out for all"
+        )
     return port, protocol or "TCP"
 
 
-# user-api.backend:8080, backend/user-api:53/UDP, 192.0.2.5:443, [2001:db8::5]:443: as logs and applications have it
+# user-api.backend:8080, backend/user-api[Service]:53/UDP, 192.0.2.5:443, [2001:db8::5]:443: as logs and applications have it
 _WITH_PORT = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<end>(?:svc:)?[^:\[\]]{1,400})):(?P<port>\d{1,5}(?:/[A-Za-z]{3,6})?)"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<end>(?:svc:)?[^:\[\]]{1,400}(?:\[[A-Za-z]{1,40}\])?)):"
+    r"(?P<port>\d{1,5}(?:/[A-Za-z]{3,6})?)"
 )
 
 
@@ -79,9 +85,16 @@ def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, s
 
 
 def _looks_like_a_port(text: str) -> bool:
-    """Whether it has the form of one: ``logs/today`` has not, whose second word is no protocol."""
+    """Whether it has the form of one; ``logs/today`` has not, whose second word is no protocol."""
     match = _PORT.fullmatch(text)
-    return match is not None and (match["protocol"] is None or match["protocol"].lower() in _PROTOCOLS)
+    if match is None or not (match["protocol"] is None or match["protocol"].lower() in _PROTOCOLS):
+        return False
+    return match["port"] == "" or match["port"].isdigit() or _is_name(match["port"])
+
+
+def _is_name(port: str) -> bool:
+    """Whether it may be a port's name, which holds a letter (Kubernetes' IsValidPortName); ``2026-06-10`` does not."""
+    return any(letter.isalpha() for letter in port)
 
 
 @click.command("explain", cls=Command)

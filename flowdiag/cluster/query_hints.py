@@ -45,6 +45,12 @@ def how_to_write(text: str, snapshot: Snapshot) -> str:
     parts = text.split("/")
     if len(parts) == _WITH_KIND and parts[1].lower() in KINDS_TYPED:
         return f"write {parts[0]}/{parts[2]}, or {parts[0]}/{parts[2]}[{KINDS_TYPED[parts[1].lower()]}]"
+    # as in: http://user-api.backend:8080/users, out of an application's log
+    scheme, is_url, address = text.partition("://")
+    if is_url and scheme.isalnum():
+        authority = address.partition("/")[0].rpartition("@")[2]
+        if authority:
+            return f"write {authority}, without the scheme and path"
     # as in: user-api.backend, user-api.backend.svc.cluster.local:8080
     host, _, port = text.partition(":")
     name, _, rest = host.partition(".")

@@ -7,10 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, islice
 
-from msgspec.structs import replace
-
 from flowdiag.cluster.index import target_ports
-from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import L7, PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.masking import masked
@@ -23,10 +20,10 @@ from flowdiag.model.report import (
     Problem,
     Reason,
     RecordedPolicy,
-    ReportEndpoint,
     Severity,
 )
 from flowdiag.model.time import NS, rfc3339_or_none
+from flowdiag.timeline.as_now import NOBODY, as_now
 from flowdiag.timeline.commands import confirm_commands
 from flowdiag.timeline.drafts import ConnectionDraft, ProblemDraft
 from flowdiag.timeline.ends import EndViews
@@ -48,10 +45,6 @@ _ANSWERS = frozenset({"FD602", "FD606"})
 """Codes of replies and of the last packets of connections."""
 _EPHEMERAL = 32768
 """The first port that Linux gives to clients of itself."""
-
-_NOBODY = ReportEndpoint(kind="unknown")
-_RESTARTED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"})
-"""Kinds of workloads that have another pod where one has ended."""
 
 _MAX_EVIDENCE = 5
 _MAX_AGES = 1000
@@ -141,8 +134,10 @@ def make_problem(
         summary=finding.summary,
         advice=since.advice or scan_advice(draft) or advice_for_all(draft) or finding.advice,
         verify=confirm_commands(
-            _now(source, (r.flow.src for r in lead.refusals)) if not _is_answer(lead) else _NOBODY,
-            _now(destination, (r.flow.dst for r in lead.refusals)),
+            as_now(source, ((r.flow.src, r.flow.last) for r in lead.refusals))
+            if not _is_answer(lead)
+            else NOBODY,
+            as_now(destination, ((r.flow.dst, r.flow.last) for r in lead.refusals)),
             lead.protocol,
             lead.port,
             _to_look_at(finding),
@@ -156,33 +151,6 @@ def make_problem(
             *since.notes,
             *own_notes(draft),
         ),
-    )
-
-
-def _now(view: ReportEndpoint, ends: Iterable[Endpoint]) -> ReportEndpoint:
-    """An end as it can be tried: without pods that have ended, in which nothing runs and which nothing answers for.
-
-    Where records name pods and no addresses, it has an address that the pods have.
-    """
-    over, left = set[tuple[str, str | None]](), set[tuple[str | None, str | None]]()
-    has = set[str]()
-    for end in ends:
-        pod = end.pod
-        if pod is not None and pod.live and not view.ips:
-            has.update(pod.ips[:1])
-        if pod is not None and not pod.live:
-            over.add((pod.name, end.ip))
-        else:
-            left.add((pod.name if pod is not None else end.name, end.ip))
-    if not over:
-        return replace(view, ips=(min(has),)) if has else view
-    if not left and view.workload is not None and view.workload.kind not in _RESTARTED:
-        return _NOBODY
-    names, ips = ({pair[place] for pair in over} - {pair[place] for pair in left} for place in (0, 1))
-    return replace(
-        view,
-        pods=tuple(name for name in view.pods if name not in names),
-        ips=tuple(ip for ip in view.ips if ip not in ips) or tuple(sorted(has)[:1]),
     )
 
 

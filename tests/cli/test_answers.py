@@ -369,6 +369,43 @@ def test_a_folder_that_is_called_as_a_port_could_be_is_not_read_in_silence(run, 
     assert (code, b"write ./logs" in err) == (0, True)
 
 
+def test_a_folder_of_a_day_is_evidence(run, tmp_path, monkeypatch):
+    """Ports' names hold a letter, so that a date is none; nor are several ports one."""
+    state = incident(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "2026-03-01", flows_jsonl=refused())
+    _, out, _ = run("explain", "shop/web", "data/db", "2026-03-01", "--state", state, "-o", "json")
+    assert json.loads(out)["observed"]["denied"] > 0
+
+    code, _, err = run("explain", "shop/web", "data/db", "8080-8090", "--state", state)
+    assert code == 2
+    assert b"'8080-8090' is not one port" in err
+
+
+@pytest.mark.parametrize(
+    ("dst", "told"),
+    [
+        ("http://db.data:5432/users?all=1", b"write db.data:5432, without the scheme and path"),
+        ("https://user:word@db.data/", b"write db.data, without the scheme and path"),
+    ],
+)
+def test_an_address_out_of_an_applications_log_is_met_with_what_to_write(run, tmp_path, dst, told):
+    """People paste what failed."""
+    code, _, err = run("explain", "shop/web", dst, "--state", incident(tmp_path))
+
+    assert code == 3
+    assert told in err
+
+
+def test_a_forced_kind_may_have_its_port_behind_it(run, tmp_path):
+    """As other ends may."""
+    state = incident(tmp_path)
+    _, apart, _ = run("explain", "shop/web", "data/db[Deployment]", "5432", "--state", state, "-o", "json")
+    code, out, _ = run("explain", "shop/web", "data/db[Deployment]:5432", "--state", state, "-o", "json")
+
+    assert (code, out) == (0, apart)
+
+
 @pytest.mark.parametrize(
     "words",
     [
