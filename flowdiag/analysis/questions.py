@@ -14,23 +14,19 @@ from flowdiag.analysis.observed import observed_between
 from flowdiag.analysis.options import EvidenceOptions, Selection, StateOptions
 from flowdiag.analysis.sorting import sort_flows
 from flowdiag.analysis.state import State, compile_state
+from flowdiag.analysis.unlabelled import unlabelled
 from flowdiag.cluster import Resolver
 from flowdiag.cluster.manifests import NO_NAMESPACE
 from flowdiag.diagnose.fd6_state.stale_record import STALE
 from flowdiag.model.errors import InputError, UnresolvedEndError
 from flowdiag.model.finding import Finding
-from flowdiag.model.objects import NAME_LABEL, Snapshot
+from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import ConnectionDecision, PolicyRef
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.words import placed, plural
 from flowdiag.report.query_types import ExplainResult, explain_result
 
 __all__ = ["explain", "load_asker"]
-
-_OF_NAMESPACES = ("namespace/", "extra/pcns.", "extra/k8s:io.cilium.k8s.namespace.labels.")
-"""How conditions on labels of namespaces are keyed: of the API, in Calico's labels, in Cilium's."""
-_NAMES = frozenset({NAME_LABEL, "projectcalico.org/name"})
-_SHOWN = 3
 
 
 def load_asker(options: StateOptions) -> tuple[Asker, list[str]]:
@@ -150,7 +146,7 @@ def _said(warnings: Sequence[ReportWarning], state: State) -> list[str]:
         *(placed(one.message, one.input, one.line) for one in state.problems if not one.note),
         *_not_enforced(state.policies.notes),
         *_no_policies(state.snapshot),
-        *_unlabelled(state),
+        *unlabelled(state.snapshot, state.policies),
         *_read_as_default(state),
     ]
 
@@ -165,26 +161,6 @@ def _read_as_default(state: State) -> Iterator[str]:
         first = missing[0]
         more = f", and in {plural(len(missing) - 1, 'more input')} too" if len(missing) > 1 else ""
         yield f"{placed(first.message, first.input, first.line)}{more}"
-
-
-def _unlabelled(state: State) -> Iterator[str]:
-    """That labels of namespaces are asked for of which no object tells: they are taken to have none but their name."""
-    asked = {
-        key.removeprefix(prefix)
-        for key in state.policies.ends.keys
-        for prefix in _OF_NAMESPACES
-        if key.startswith(prefix)
-    } - _NAMES
-    known = state.snapshot.namespaces
-    spaces = {pod.namespace for pod in state.snapshot.pods}
-    missing = sorted(name for name in spaces if name not in known or not known[name].declared)
-    if asked and missing:
-        labels, names = ", ".join(sorted(asked)[:_SHOWN]), ", ".join(missing[:_SHOWN])
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        yield (
-            f"policies ask for labels of namespaces ({labels}), and the objects of {names}{more} were not read: these are "
-            "taken to have no label but their name; kubectl get namespaces -o yaml > namespaces.yaml, and --state namespaces.yaml"
-        )
 
 
 def _no_policies(snapshot: Snapshot) -> Iterator[str]:

@@ -16,6 +16,7 @@ from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stag
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
 from flowdiag.analysis.sorting import sort_flows
+from flowdiag.analysis.unlabelled import unlabelled
 from flowdiag.cluster import Resolver, StateProblem, merge_manifests, read_manifest
 from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.cluster.manifests import Manifest
@@ -119,6 +120,8 @@ def whatif(
         f"{ref.kind} {ref.namespace + '/' if ref.namespace else ''}{ref.name}: {text}"
         for ref, text in sides[1].policies.notes
     ]
+    for one in sides:
+        said += unlabelled(one.snapshot, one.policies)
     if any(audits_only(one.snapshot, dialect) for one in sides):
         said.append(AS_ENFORCED)
     tell("comparing what they let pass")

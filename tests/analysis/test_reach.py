@@ -250,7 +250,10 @@ def test_namespaces_whose_labels_nobody_tells_are_said(tmp_path, dialect, label,
     path.write_text(pod("web", "10.0.0.1") + TEAMS.replace("LABEL", label).replace("SPACE", space))
     _, said = load_asker(StateOptions(paths=(str(path),), dialect=dialect))
 
-    assert (
-        any("labels of namespaces (team), and the objects of shop were not read" in one for one in said)
-        is told
-    )
+    change = tmp_path / "closed.yaml"
+    change.write_text(CLOSED)
+    changed = whatif(Revision(apply=(str(change),)), state=StateOptions(paths=(str(path),), dialect=dialect))
+
+    for each in (said, changed.said):
+        text = "labels of namespaces (team), and the objects of shop were not read"
+        assert sum(text in one for one in each) == told
