@@ -47,7 +47,9 @@ def api_client(context: Context, end: Endpoint) -> bool | None:
         return False
     if end.pod is not None and (end.pod.host_network or _tunnels(end.pod)):
         return False
-    return None
+    # Flow logs that gather pods name the workload alone.
+    named = end.pod is None and end.workload is not None and end.workload.name in _TUNNELS
+    return False if named else None
 
 
 def _tunnels(pod: Pod) -> bool:

@@ -6,12 +6,13 @@ For FD101 (`flowdiag.diagnose.fd1_isolation.default_deny`).
 from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.fqdn import allowed_names
 from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.inside import service_outside
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.ovn_routers import of_a_router
 from flowdiag.diagnose.replies import answering_port
-from flowdiag.diagnose.wording import a_list, end_text, known_end_text, port_text, rule_text
+from flowdiag.diagnose.wording import a_list, end_text, known_end_text, policy_text, port_text, rule_text
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import CALICO_GROUPS, Condition, Dialect, NearestRule
@@ -20,6 +21,7 @@ from flowdiag.policy.addresses import parse_address
 
 __all__ = ["advised", "to_bring"]
 
+_CILIUM = "cilium.io"
 _OBJECTS = (Needs.POLICIES, Needs.PODS, Needs.NAMESPACES, Needs.SERVICES)
 
 _BY_NAME = {
@@ -39,6 +41,7 @@ def advised(case: Case) -> str:
         or _answering(case)
         or _of_a_service(case)
         or _of_a_balancer(case)
+        or _of_a_pattern(case)
         or _of_ports(case)
         or _a_rule(case)
     )
@@ -144,6 +147,28 @@ def _of_a_balancer(case: Case) -> str | None:
         f"{case.peer.ip} is {whose}'s address for callers outside the cluster: rules that select its pods do not mean "
         f"it. Call {service.name}.{service.namespace}, or allow {case.peer.ip} as an address, if the call is meant."
     )
+
+
+def _of_a_pattern(case: Case) -> str | None:
+    """A name of the peer that one of Cilium's patterns ends as, but for the number of labels before that end."""
+    for ref, patterns in allowed_names(case) if case.peer.dns_names else ():
+        for pattern in patterns if ref.group == _CILIUM else ():
+            star, _, end = pattern.text.rstrip(".").lower().partition(".")
+            if pattern.exact or star != "*" or "*" in end or not end:
+                continue
+            for name in case.peer.dns_names:
+                plain = name.rstrip(".").lower()
+                if plain == end:
+                    return (
+                        f"{pattern.text} in {policy_text(ref)} means names below {end} and not {end} itself: if it is "
+                        f"meant, add matchName: {end}."
+                    )
+                if plain.endswith("." + end) and not pattern.holds(name):
+                    return (
+                        f"The star of {pattern.text} in {policy_text(ref)} stands for one label, and {name} has more before "
+                        f"{end}: if it is meant, add its name, or matchPattern: '**.{end}' (Cilium 1.19 and later)."
+                    )
+    return None
 
 
 def _wanted(rule: NearestRule) -> str:

@@ -29,8 +29,8 @@ class AdmissionWebhook(Rule):
 
     Advice:
         Allow the API server on the webhook's target port: Cilium `fromEntities: [kube-apiserver,
-        remote-node, host]`, others an ipBlock of the control plane's addresses; where a rule denies it, before
-        that rule.  `failurePolicy: Ignore` lets requests pass, but each waits for the timeout first.
+        remote-node, host]`, others an ipBlock of the control plane's addresses, and where it calls through pods
+        (konnectivity) these; where a rule denies it, before that rule.  `failurePolicy: Ignore` lets requests pass, but each waits for the timeout first.
 
     Guard:
         Other pods that call the webhook's port are not the API server, and another port of the same pod is
@@ -40,6 +40,7 @@ class AdmissionWebhook(Rule):
 
     References:
         https://github.com/kubernetes/kubernetes/issues/128162
+        https://github.com/tigera/operator/pull/5212
         https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
     """
 
@@ -67,7 +68,7 @@ class AdmissionWebhook(Rule):
         if waits is not None:
             effect += f", each after up to {waits} s"
         refuses, advice = self._refuses(case)
-        tunnels = case.flow.src.pod is not None
+        tunnels = case.flow.src.pod is not None or _tunnel(case) is not None
         source = "the API server's address" if sure else "which tunnels for it" if tunnels else "a node"
         yield self.finding(
             case,
@@ -95,6 +96,9 @@ class AdmissionWebhook(Rule):
             if cilium
             else f"an ipBlock of the control plane ({case.flow.src.ip or 'see kubectl get endpoints kubernetes'})"
         )
+        tunnel = _tunnel(case)
+        if tunnel is not None:
+            who = f"the pods of {tunnel}, through which the control plane calls,"
         where = f"on {case.port}/TCP, the webhook's target port"
         decided = case.end.decided_by if case.end is not None else None
         if not case.denied_by_rule or decided is None:
@@ -104,9 +108,9 @@ class AdmissionWebhook(Rule):
         by = f"{policy_text(decided.policy)} {decided.rule}, which denies it"
         if decided.policy.group in CALICO_GROUPS:
             nets = case.flow.src.ip or "see kubectl get endpoints kubernetes"
+            who = who if tunnel is not None else f"nets of the control plane ({nets})"
             return by, (
-                f"Allow nets of the control plane ({nets}) {where}, before that Deny: in a policy of a lower order or an "
-                "earlier tier."
+                f"Allow {who} {where}, before that Deny: in a policy of a lower order or an earlier tier."
             )
         if decided.policy.group == _ADMIN:
             return by, (
@@ -114,3 +118,11 @@ class AdmissionWebhook(Rule):
                 "number, or of the baseline by a NetworkPolicy that admits it."
             )
         return by, f"Take the control plane out of that deny rule {where}: no allow overrides it."
+
+
+def _tunnel(case: Case) -> str | None:
+    """The workload through whose pods the control plane calls, where they have addresses of their own."""
+    src = case.flow.src
+    if src.pod is not None:
+        return None if src.pod.host_network else end_text(src)
+    return end_text(src) if src.workload is not None else None
