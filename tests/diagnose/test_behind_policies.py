@@ -1,6 +1,7 @@
 """What a baseline denies, a NetworkPolicy opens: proposed where nothing closes that the baseline lets pass."""
 
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from diagnosis_cases import build_case, objects
 from flowdiag.cluster.snapshot import build_snapshot
 from flowdiag.diagnose.proposals import propose
 from flowdiag.diagnose.proposals.proof import Ends
+from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import compile_policies
+from flowdiag.policy.ends import pod_endpoint
 from tests.read_yaml import read_yaml
 
 STATE = {
@@ -136,3 +139,62 @@ def test_nothing_is_proposed_where_a_policy_would_close_something(policies, dial
 
     assert case.denied_by_rule
     assert found is None
+
+
+def drawn(dice, kind):
+    """A baseline of either kind, with some rules that allow."""
+    found = {}
+    ranges = ["0.0.0.0/0", "192.0.2.0/24", "10.0.0.0/8", "192.168.0.0/24"]
+    for direction, word in (("ingress", "from"), ("egress", "to")):
+        rules = []
+        for _ in range(dice.choice([0, 1, 1, 2, 3])):
+            if kind == "antrea":
+                peers = [{"namespaceSelector": {}}, {"ipBlock": {"cidr": dice.choice(ranges)}}]
+                rule = {"action": dice.choice(["Drop", "Drop", "Allow"])}
+                rule |= {word: dice.sample(peers, 1)} if dice.random() < 0.4 else {}
+                rule |= {"ports": [{"port": 6379}]} if dice.random() < 0.2 else {}
+            else:
+                peers = [
+                    {"namespaces": {}},
+                    {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}},
+                ]
+                peers += [{"networks": [dice.choice(ranges)]}, {"nodes": {}}] if direction == "egress" else []
+                rule = {"action": dice.choice(["Deny", "Deny", "Allow"]), word: dice.sample(peers, 2)}
+            rules.append(rule)
+        found |= {direction: rules} if rules else {}
+    return acnp(**found) if kind == "antrea" else banp(**found)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_baseline_lets_pass_still_passes(seed):
+    """Between pods, nodes and addresses that nobody saw."""
+    dice = random.Random(seed)  # noqa: S311
+    dialect = dice.choice(["antrea", "ovn"])
+    direction = dice.choice(["ingress", "egress"])
+    _, before, after, found = proposed(drawn(dice, dialect), dialect, direction=direction)
+    if found is None:
+        return
+    snapshot = before.snapshot
+    ends = [pod_endpoint(one) for one in snapshot.pods]
+    ends += [Endpoint(kind=EndpointKind.NODE, name=name, node=one) for name, one in snapshot.nodes.items()]
+    ends += [
+        Endpoint(kind=EndpointKind.EXTERNAL, ip=ip) for ip in ("192.0.2.9", "198.51.100.4", "172.30.0.1")
+    ]
+    for src in ends:
+        for dst in ends:
+            if src is dst or src.pod is dst.pod is None:
+                continue
+            for protocol, port in (("TCP", 80), ("TCP", 6379), ("UDP", 53)):
+                if before.evaluate(src, dst, protocol, port).allowed is not False:
+                    assert after.evaluate(src, dst, protocol, port).allowed is not False, (src, dst, port)
+
+
+def test_some_of_these_baselines_have_a_proposal():
+    """Else the test above would hold of nothing."""
+    made = 0
+    for seed in range(40):
+        dice = random.Random(seed)  # noqa: S311
+        dialect, direction = dice.choice(["antrea", "ovn"]), dice.choice(["ingress", "egress"])
+        made += proposed(drawn(dice, dialect), dialect, direction=direction)[-1] is not None
+
+    assert made >= 5
