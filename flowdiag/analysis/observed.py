@@ -10,7 +10,7 @@ from flowdiag.analysis.answers import Answer, Pair
 from flowdiag.analysis.ask import Asker
 from flowdiag.cluster.addresses import Network, in_any, parse_network
 from flowdiag.cluster.index import SnapshotIndex
-from flowdiag.cluster.passing import got_past
+from flowdiag.cluster.passing import arrival_open, got_past
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction, Verdict, WorkloadRef
 from flowdiag.model.flow import Flow
@@ -67,6 +67,13 @@ def observed_between(
     if passed is not None and any(flow.direction is Direction.INGRESS for flow in denied):
         # A packet that left its source and was refused at its destination did not get through.
         passed = [flow for flow in passed if got_past(flow, Direction.INGRESS)]
+    # Outside there are no policies of ours that could refuse what arrives, and what is refused as it leaves never comes by.
+    arrives = answer.ingress is not None and not (
+        answer.egress is not None and answer.egress.allowed is False
+    )
+    on_the_way = [flow for flow in passed or () if arrives and arrival_open(flow)]
+    if passed is not None and on_the_way:
+        passed = [flow for flow in passed if not arrival_open(flow)]
     would = sum(flow.count for flow in audited)
     unnamed = sum(flow.count for flow in chain(refused, allowed or ()) if wider(flow))
     noted = sum(flow.count for flow in logged if between(flow))
@@ -89,11 +96,13 @@ def observed_between(
             would,
             noted,
             unnamed,
+            sum(flow.count for flow in on_the_way),
         ),
         requests=sum(flow.count for flow in denied if flow.distinct.l7 is not None),
         unnamed=unnamed,
         mended=_made_after(asker, answer, last_no),
         logged=noted,
+        on_the_way=sum(flow.count for flow in on_the_way),
     )
 
 
@@ -256,6 +265,7 @@ def _sentence(
     audited: int,
     logged: int,
     unnamed: int,
+    on_the_way: int,
 ) -> str:
     parts = []
     if allowed:
@@ -266,6 +276,8 @@ def _sentence(
         parts.append(f"{plural(audited, 'record')} would be denied (audit mode)")
     if logged:
         parts.append(f"logged {plural(logged, 'time')} without a verdict")
+    if on_the_way:
+        parts.append(f"let through {plural(on_the_way, 'time')} by the network's firewall")
     if allowed is None:
         parts.append("allowed traffic was not read")
     seen = ", ".join(parts) or "nothing was seen between the two in the evidence"

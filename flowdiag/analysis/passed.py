@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from flowdiag.analysis.moments import Moments
 from flowdiag.analysis.replay import cut
 from flowdiag.analysis.state import State
+from flowdiag.cluster.passing import arrival_open
 from flowdiag.diagnose import Case, Context, leading_finding
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import PASSED, Direction
@@ -65,13 +66,15 @@ def against_policies(flows: Iterable[Flow], state: State, context: Context) -> I
             continue
         if flow.src.pod is None and flow.dst.pod is None:
             continue
+        # A firewall on the way sees what left its source; that it arrives at the node's interface lets nothing in.
+        seen_at = Direction.EGRESS if arrival_open(flow) else flow.direction
         boundaries = moments.of(flow)
         if (
             _refusing(
                 state.policies.evaluate(
                     flow.src, flow.dst, shape.protocol, shape.port, at=flow.last, nearest=False
                 ),
-                flow.direction,
+                seen_at,
             )
             is None
             and not boundaries
@@ -84,7 +87,7 @@ def against_policies(flows: Iterable[Flow], state: State, context: Context) -> I
             decision = state.policies.evaluate(
                 part.src, part.dst, shape.protocol, shape.port, at=at, nearest=False
             )
-            side = _refusing(decision, flow.direction)
+            side = _refusing(decision, seen_at)
             if side is None:
                 continue
             told = replace(part, direction=side)

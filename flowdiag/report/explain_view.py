@@ -219,6 +219,8 @@ def _compared(allowed: bool | None, observed: Observed) -> str | None:
         return None
     if observed.logged:
         return "What became of it is not recorded: flow logs tell, or the policies of that time, if they have the rule that logged it."
+    if observed.on_the_way:
+        return "Whether policies at the destination let it in is not recorded: the network's firewall comes before them."
     if observed.allowed is not None:
         return "Nothing was seen between the two: it was not tried, its name was not found, or it was not recorded."
     return None

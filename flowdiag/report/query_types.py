@@ -108,6 +108,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     """What allows it and was made after the last refusal: ``NetworkPolicy a/b was created at ...``."""
     logged: int = 0
     """Packets that a Log rule noted, and of which nothing tells what became of them."""
+    on_the_way: int = 0
+    """Records of firewalls of the network that let it by, before policies at the destination; not in `allowed`."""
 
 
 class ExplainResult(Struct, frozen=True, kw_only=True):
