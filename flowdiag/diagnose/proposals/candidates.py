@@ -38,6 +38,7 @@ from flowdiag.policy.end_facts import recorded_labels
 __all__ = ["candidates", "with_a_pod"]
 
 _API = "kube-apiserver"
+_UNMANAGED = "unmanaged"
 _NODES = "nodes"
 _MOST_NODES = 16
 """More are not listed one by one: whoever has so many admits the range that they are of."""
@@ -90,6 +91,9 @@ def _edits(
 ) -> Iterator[AnyEdit]:
     """As `candidates`, for ends as they are written."""
     src, dst = ends
+    if _UNMANAGED in (src.entity, dst.entity):
+        # Whatever its labels, Cilium knows the pod by that word alone until it is started again.
+        return
     enforcer, peer = (src, dst) if direction is Direction.EGRESS else (dst, src)
     if not decision.isolated_by:
         if enforcer.pod is not None and behind_all(case.context, decision) is not None:
