@@ -47,6 +47,10 @@ WITHOUT_PROPOSAL = {
 PROPOSED = {
     "FD101-fires_rule_for_another_workload": "Admit shop/web in NetworkPolicy data/redis ingress[0].",
     "FD102-fires_ingress_missing": "Add NetworkPolicy data/allow-redis-from-web to let data/redis be reached by shop/web.",
+    "FD104-fires_cilium_deny_only_that_is_called_so": (
+        "Set enableDefaultDeny.ingress: false in CiliumNetworkPolicy shop/block-evil, if it is meant to deny and not to "
+        "close the rest."
+    ),
     "FD201-fires_mistyped_value": (
         "Correct NetworkPolicy data/redis ingress[0].from[0]: app=frontend becomes app=front."
     ),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.deny_only import deny_only
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -21,8 +21,6 @@ __all__ = ["IsolationBySurprise"]
 _CILIUM = "cilium.io"
 _DENY_WORDS = ("deny", "block", "isolat", "lock", "quarantine", "reject")
 """A policy with such a word in its name closes on purpose."""
-_DENY_ALL_WORDS = ("default-deny", "deny-all", "deny-by-default", "isolat", "lockdown", "quarantine")
-"""The same of one that only denies."""
 _CERTAIN = ("implied", "deny-only", "untyped")
 """Ways that are nobody's intent, whatever else the author meant."""
 
@@ -133,9 +131,7 @@ def _closes(policy: PolicyObject, direction: str, *, by_identity: bool) -> str |
     """How it closes a direction that it seems to leave alone; ``None`` where it does not, or says so."""
     name = policy.ref.name.lower()
     if policy.ref.group == _CILIUM:
-        # What only denies is called so for what it denies: the name says nothing of all the rest.
-        on_purpose = any(word in name for word in _DENY_ALL_WORDS)
-        return "deny-only" if _deny_only(policy, direction) and not on_purpose else None
+        return "deny-only" if deny_only(policy, direction) else None
     if any(word in name for word in _DENY_WORDS):
         return None
     if by_identity and _untyped(policy, direction):
@@ -160,14 +156,6 @@ def _without_rules(policy: PolicyObject, direction: str) -> str | None:
     if spec.get("egress" if direction == "ingress" else "ingress"):
         return "listed" if given else "implied"
     return "empty" if spec.get(direction) == [] and spec.get("podSelector") else None
-
-
-def _deny_only(policy: PolicyObject, direction: str) -> bool:
-    spec: dict[str, Any] = policy.spec
-    mode = spec.get("enableDefaultDeny")
-    if isinstance(mode, dict) and mode.get(direction) is False:
-        return False
-    return bool(spec.get(f"{direction}Deny")) and not spec.get(direction)
 
 
 def _untyped(policy: PolicyObject, direction: str) -> bool:

@@ -11,13 +11,14 @@ from collections.abc import Set as AbstractSet
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.deny_only import deny_only
 from flowdiag.diagnose.dns import LOCAL_CACHE_IPS, dns_addresses
 from flowdiag.diagnose.proposals.addresses import with_addresses
 from flowdiag.diagnose.proposals.admin import GROUP as ADMIN_GROUP
 from flowdiag.diagnose.proposals.admin import admin_edits
 from flowdiag.diagnose.proposals.calico import calico_edits
 from flowdiag.diagnose.proposals.cilium import NODES, cilium_edits
-from flowdiag.diagnose.proposals.edit import AnyEdit, Edit
+from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, changed_policy
 from flowdiag.diagnose.proposals.kubernetes import GROUP as KUBERNETES_GROUP
 from flowdiag.diagnose.proposals.kubernetes import kubernetes_edits
 from flowdiag.diagnose.proposals.misplaced import misplaced
@@ -27,7 +28,7 @@ from flowdiag.diagnose.proposals.ports import answers_lookups
 from flowdiag.diagnose.proposals.selectors import pod_labels, single_range
 from flowdiag.diagnose.replayed import behind_all
 from flowdiag.diagnose.spec import policy_now
-from flowdiag.diagnose.wording import end_text
+from flowdiag.diagnose.wording import end_text, policy_text
 from flowdiag.model.cilium import NODE_ENTITIES, POLICY_KINDS
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import Direction
@@ -105,6 +106,9 @@ def _edits(
     if enforcer.kind is EndpointKind.ENTITY:
         # What selects the Ingress proxy or the like selects pods too: a rule there would open them all.
         return
+    open_again = _not_closing(case, direction, decision)
+    if open_again is not None:
+        yield open_again
     led = (lead.policy, lead.rule) if lead is not None else None
     for rule in sorted(decision.nearest, key=lambda each: (each.policy, each.rule) != led):
         conditions = {miss.condition for miss in rule.misses}
@@ -131,6 +135,20 @@ def _edits(
             new = own_policy(case, direction, decision, enforcer, peer, labels, given, isolating)
             if new is not None:
                 yield new
+
+
+def _not_closing(case: Case, direction: Direction, decision: EndDecision) -> Edit | None:
+    """The one policy that isolates an end, where it only denies: as it is, but for the default deny that comes with that."""
+    if len(decision.isolated_by) != 1:
+        return None
+    policy = policy_now(case, decision.isolated_by[0])
+    if policy is None or policy.spec_index is not None or not deny_only(policy, direction.value):
+        return None
+    mode = policy.spec.get("enableDefaultDeny")
+    kept = mode if isinstance(mode, dict) else {}
+    spec = {**policy.spec, "enableDefaultDeny": {**kept, direction.value: False}}
+    text = f"Set enableDefaultDeny.{direction}: false in {policy_text(policy.ref)}, if it is meant to deny and not to close the rest"
+    return Edit(text, direction, policy, changed_policy(policy, spec))
 
 
 def _written(case: Case, end: Endpoint) -> Endpoint:
