@@ -195,6 +195,7 @@ def objects(state):
             "BaselineAdminNetworkPolicy": "policy.networking.k8s.io/v1alpha1",
             "ClusterNetworkPolicy": "policy.networking.k8s.io/v1alpha2",
             "AntreaClusterNetworkPolicy": "crd.antrea.io/v1beta1",
+            "AwsClusterNetworkPolicy": "networking.k8s.aws/v1alpha1",
             "FQDNNetworkPolicy": "networking.gke.io/v1alpha1",
         }[kind]
         body = {k: v for k, v in spec.items() if k not in _META}
@@ -205,6 +206,7 @@ def objects(state):
                     "": "NetworkPolicy",
                     "CalicoNetworkPolicy": "NetworkPolicy",
                     "AntreaClusterNetworkPolicy": "ClusterNetworkPolicy",
+                    "AwsClusterNetworkPolicy": "ClusterNetworkPolicy",
                 }.get(kind, kind),
                 "metadata": _meta(name, spec, namespace if slash else None),
                 "spec": body,

@@ -96,6 +96,15 @@ def test_a_default_that_denies_everything_is_opened_by_a_policy(policies, dialec
     assert found.proved
 
 
+def test_a_baseline_of_aws_is_opened_likewise():
+    """It has a kind of its own."""
+    rule = {"action": "Deny", "to": EVERYTHING}
+    spec = {"tier": "Baseline", "priority": 5, "subject": {"namespaces": {}}, "egress": [rule]}
+    _, _, _, found = proposed({"AwsClusterNetworkPolicy all": spec}, "aws", direction="egress")
+
+    assert found.summary.startswith("Add NetworkPolicy shop/allow-web-to-redis")
+
+
 @pytest.mark.parametrize(
     ("policies", "dialect", "direction"),
     [

@@ -1740,8 +1740,18 @@ def test_an_address_of_ovns_routers_is_let_in_by_no_rule_for_it(address, dialect
     }
     case, _, _, found = proposal_of({"state": state, "flow": flow, "dialect": dialect})
 
+    state["policies"] = {"data/redis": {"podSelector": {}, "policyTypes": ["Egress"]}}
+    back = {
+        "from": "data/redis-0",
+        "to": address,
+        "port": "443/TCP",
+        "direction": "egress",
+        "src": {"ip": family},
+    }
+    _, _, _, other = proposal_of({"state": state, "flow": back, "dialect": dialect})
+
     if annotated and address in note:
         assert case.flow.src.kind is EndpointKind.NODE
     elif not annotated:
         assert case.flow.src.kind is EndpointKind.EXTERNAL
-        assert (found is not None) is proposed
+        assert (found is not None) is (other is not None) is proposed

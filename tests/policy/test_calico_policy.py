@@ -742,6 +742,9 @@ class TestBesidePolicies:
         assert ask([policy], API, HOST, "TCP", 2223, others=[hep]).egress.allowed is False
         assert ask([policy], API, HOST, "UDP", 2222, others=[hep]).egress.allowed is False
         assert ask([policy], API, HOST, "TCP", 2222).egress.allowed is False
+        state = snapshot([WEB, API], [policy], others=[hep])
+        elsewhere = compile_policies(state, dialect=Dialect.OVN)
+        assert elsewhere.evaluate(pod_end(API), HOST, "TCP", 2222).egress.allowed is False
 
     def test_host_endpoints_with_other_profiles_are_not_the_same(self):
         one, two = (
