@@ -39,6 +39,8 @@ __all__ = ["NetfilterLog"]
 _SNIFF = re.compile(
     rb"IN=\S{0,64} OUT=\S{0,64} [^\n]{0,200}?SRC=\S{1,64} DST=\S{1,64} LEN=\d+ (?:TOS=(?P<tos>\S+)|TC=)"
 )
+# PACKET: 2 1266087f IN=eth0 OUT=eth1 SRC=... DST=... LEN=60 TOS=0x0 TTL=64 ...   iptables 1.8 xtables-monitor: another reader's.
+_TRACED = re.compile(rb"^ {0,8}PACKET: \d{1,2} [0-9a-f]{8} ", re.MULTILINE)
 # "Nov  3 16:23:17 node-1  IN=kube-bridge OUT=eth0 MAC=... SRC=2001:db8:1::5 DST=2001:db8:2::9 LEN=72 TC=0 ..."   ulogd 2.0.7:
 # of IPv6 both write the same words, but only the kernel's lines name their writer ("kernel:") before a rule without a prefix.
 _ULOGD = re.compile(
@@ -122,8 +124,9 @@ class NetfilterLog:
         if match is not None:
             tos = match["tos"]
             foreign = not tos.startswith(b"0x") if tos is not None else _ULOGD.search(head) is not None
+            traced = b"PACKET: " in head and _TRACED.search(head) is not None
             # k3s names its policy in the prefix, and its packets leave several lines
-            return 0.5 if foreign or b"DROP by policy " in head else 0.95
+            return 0.5 if foreign or b"DROP by policy " in head or traced else 0.95
         return 0.2 if b" kernel: " in head else 0.0
 
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
