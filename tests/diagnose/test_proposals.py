@@ -673,6 +673,25 @@ def test_the_other_addresses_stand_beside_the_one_that_is_admitted():
     )
 
 
+def test_addresses_that_a_list_has_already_are_not_written_again():
+    """kubernetes#71649: one API server was admitted by an ipBlock, and the others' are put beside it."""
+    has, new = [{"ipBlock": {"cidr": f"192.0.2.{last}/32"}} for last in (11, 12)]
+    old = PolicyObject(
+        ref=PolicyRef("NetworkPolicy", "networking.k8s.io", "kube-system", "metrics"),
+        api_version="networking.k8s.io/v1",
+        spec={"podSelector": {}, "ingress": [{"from": [has]}]},
+    )
+    changed = changed_policy(old, {"podSelector": {}, "ingress": [{"from": [has, new]}]})
+    edit = Edit("Admit 192.0.2.12", Direction.INGRESS, old, changed)
+
+    more = ["192.0.2.11/32", "192.0.2.13/32"]
+    (wider,) = with_addresses([edit], "192.0.2.12/32", more, of="the nodes", named="192.0.2.12")
+
+    cidrs = [each["ipBlock"]["cidr"] for each in wider.new.spec["ingress"][0]["from"]]
+    assert cidrs == ["192.0.2.11/32", "192.0.2.12/32", "192.0.2.13/32"]
+    assert wider.summary == "Admit 192.0.2.12 and 1 other address of the nodes"
+
+
 def test_a_selector_that_means_a_network_set_stays():
     """Its addresses stand in no proof, so the caller gets a rule of its own and the set keeps the one it has."""
     partners = {

@@ -32,9 +32,10 @@ def with_addresses(
     found: list[AnyEdit] = []
     for edit in edits:
         if isinstance(edit, Edit) and (edit.old is None or not _names(edit.old.spec, own)):
-            spec = _beside(edit.new.spec, own, more)
+            written = set[str]()
+            spec = _beside(edit.new.spec, own, more, written)
             if spec is not edit.new.spec:
-                rest = f" and {plural(len(more), 'other address', 'other addresses')} of {of}"
+                rest = f" and {plural(len(written), 'other address', 'other addresses')} of {of}"
                 edit = replace(  # noqa: PLW2901
                     edit,
                     new=changed_policy(edit.new, spec),
@@ -63,21 +64,31 @@ def _names(value: Any, own: str) -> bool:
     return any(_names(each, own) for each in value) if isinstance(value, list) else bool(value == own)
 
 
-def _beside(value: Any, own: str, more: Sequence[str]) -> Any:
-    """Part of a spec with the other ranges in its lists; the very same object where there is nothing to write."""
+def _beside(value: Any, own: str, more: Sequence[str], added: set[str]) -> Any:
+    """Part of a spec with the other ranges in its lists; the very same object where there is nothing to write.
+
+    What a list has already is not written again; `added` takes what is.
+    """
     if isinstance(value, dict):
-        changed = {key: _beside(each, own, more) for key, each in value.items()}
+        changed = {key: _beside(each, own, more, added) for key, each in value.items()}
         return changed if any(changed[key] is not each for key, each in value.items()) else value
     if not isinstance(value, list):
         return value
-    block = {"ipBlock": {"cidr": own}}
     written: list[Any] = []
     for each in value:
-        if each == own:
-            written += [own, *more]
-        elif each == block:
-            written += [each, *({"ipBlock": {"cidr": other}} for other in more)]
-        else:
-            written.append(_beside(each, own, more))
+        written.append(_beside(each, own, more, added))
+        for form in (_plain, _block):
+            if each == form(own):
+                missing = [other for other in more if form(other) not in value]
+                written += map(form, missing)
+                added.update(missing)
     same = len(written) == len(value) and all(one is other for one, other in zip(written, value, strict=True))
     return value if same else written
+
+
+def _plain(text: str) -> Any:
+    return text
+
+
+def _block(text: str) -> Any:
+    return {"ipBlock": {"cidr": text}}
