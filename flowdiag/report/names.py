@@ -140,7 +140,9 @@ def policy_text(ref: PolicyRef | NearestRuleView | PolicyView | RecordedPolicy |
 
 def recorded_text(policy: RecordedPolicy) -> str:
     """What a record says of a policy: the policy, its rule and its effect."""
-    rule = f" {policy.rule}" if policy.rule else ""
+    # Calico's flow logs give a number, from 0 on, and no direction.
+    word = "rule " if (policy.rule or "").isdecimal() else ""
+    rule = f" {word}{policy.rule}" if policy.rule else ""
     effect = f": {policy.effect}" if policy.effect else ""
     if policy.name is None and policy.rule == "default-deny" and policy.namespace is not None:
         # OVN isolates a namespace as a whole ("NP:shop:Ingress").
