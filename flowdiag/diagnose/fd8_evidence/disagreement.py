@@ -19,7 +19,7 @@ from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.policy import EndDecision
 from flowdiag.model.report import Confidence, Severity
-from flowdiag.model.time import moment_text
+from flowdiag.model.time import NS, moment_text
 from flowdiag.policy.compile.aws_strict import SETTING
 from flowdiag.policy.compile.cilium import OWN_NODE
 
@@ -39,6 +39,10 @@ _SAID = (
 """Messages of an agent that enforces other policies than those that it should: an old set, or a part."""
 
 
+_ZONELESS = frozenset({"antrea-np-log", "hubble-compact", "kube-network-policies", "weave-npc"})
+"""Parsers of logs whose stamps are in the node's own time and mostly do not say which that is."""
+_OFFSETS_S = 14 * 3600
+"""The largest offset from UTC (Pacific/Kiritimati); the smallest is -12."""
 _AWS_AGENT = "aws-network-policy-agent"
 """aws/aws-network-policy-agent#582"""
 
@@ -107,8 +111,7 @@ class RecordedAgainstReplay(Rule):
             or _of_aws(case)
             or _of_cilium(case)
             or (
-                "Trust the record: bring all policies of that time (also cluster-wide ones), and look for "
-                "policies or labels that changed since and for an agent that lags behind."
+                _trust(case)
                 if not changed or known is None or known.decided_by is None
                 else f"Trust the record: {policy_text(known.decided_by.policy)} may have come or changed since, "
                 "which its dump does not tell. kubectl get -o yaml --show-managed-fields does, and so does an audit log."
@@ -118,6 +121,34 @@ class RecordedAgainstReplay(Rule):
             cause_key="incomplete" if missing else "disagree",
             limits=tuple(_limits(case, missing)),
         )
+
+
+def _trust(case: Case) -> str:
+    """What to bring; before that, to look at the log's zone where another may explain it all."""
+    bring = (
+        "the record: bring all policies of that time (also cluster-wide ones), and look for policies or labels that "
+        "changed since and for an agent that lags behind."
+    )
+    if _near_a_change(case):
+        return (
+            "Policies changed within hours of it: if the log's stamps name no zone and are not in UTC, give it by --tz. "
+            f"Else trust {bring}"
+        )
+    return f"Trust {bring}"
+
+
+def _near_a_change(case: Case) -> bool:
+    """Whether an offset from UTC, in a log that mostly names none, could part the record from the policies of its time."""
+    first, namespace = case.flow.first, case.enforcer.namespace
+    if case.flow.distinct.parser not in _ZONELESS or first is None:
+        return False
+    return any(
+        abs(moment - first) <= _OFFSETS_S * NS
+        for policy in case.context.snapshot.policies
+        if policy.ref.namespace in (None, namespace)
+        for moment in (policy.created, policy.valid_from, policy.deleted)
+        if moment is not None
+    )
 
 
 def _why(known: EndDecision | None, case: Case) -> str:
