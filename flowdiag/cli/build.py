@@ -12,6 +12,7 @@ from flowdiag.cluster.live.options import ClusterOptions
 from flowdiag.model.errors import UsageError
 from flowdiag.model.policy import IpBlockPods
 from flowdiag.model.time import NS
+from flowdiag.parserkit.packets import protocol_name
 
 __all__ = ["cluster_of", "evidence_of", "selection_of", "state_of"]
 
@@ -125,7 +126,8 @@ def selection_of(given: dict[str, Any]) -> Selection:
         from_pod=given["from_pod"],
         to_pod=given["to_pod"],
         to_port=given["to_port"],
-        protocol=given["protocol"],
+        # Packet logs have numbers, and so do people.
+        protocol=None if given["protocol"] is None else protocol_name(given["protocol"]) or given["protocol"],
         verdicts=verdicts,
     )
 

@@ -206,7 +206,11 @@ def traffic_options(function: F) -> F:
         click.option("--from-pod", metavar="[NS/]POD", help="Only from this pod or workload."),
         click.option("--to-pod", metavar="[NS/]POD", help="Only to this pod or workload."),
         click.option("--to-port", type=_Port(0, 65535), metavar="PORT", help="Only to this port number."),
-        click.option("--protocol", metavar="PROTO", help="Only this protocol: TCP, UDP, SCTP, ICMP, ICMPv6."),
+        click.option(
+            "--protocol",
+            metavar="PROTO",
+            help="Only this protocol: TCP, UDP, SCTP, ICMP, ICMPv6, or a number.",
+        ),
         click.option(
             "--verdict",
             type=_Verdict(

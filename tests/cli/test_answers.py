@@ -793,3 +793,15 @@ def test_what_was_seen_of_a_range_is_what_its_addresses_sent(run, tmp_path, src,
 
     assert code == 0
     assert json.loads(out)["observed"]["denied"] == seen
+
+
+@pytest.mark.parametrize(("number", "name"), [("17", "udp"), ("6", "TCP")])
+def test_a_protocol_may_be_its_number(run, tmp_path, number, name):
+    """As packet logs have it."""
+    found = []
+    for given in (number, name):
+        run("analyze", str(EGRESS), "-o", f"json={tmp_path / given}", "--protocol", given)
+        found.append(json.loads((tmp_path / given).read_text())["problems"])
+
+    assert found[0]
+    assert found[0] == found[1]
