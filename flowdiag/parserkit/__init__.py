@@ -52,6 +52,7 @@ from flowdiag.parserkit.json_records import (
     object_of,
     text_of,
 )
+from flowdiag.parserkit.kernel_drops import KERNEL_DROP, kernel_drop
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.known_lines import PLAIN, Entry
 from flowdiag.parserkit.line_form import (
@@ -80,7 +81,14 @@ from flowdiag.parserkit.packets import canonical_ip, is_ip, port_number, protoco
 from flowdiag.parserkit.placing import REFUSED, lane_of, place_event
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.quiet_lines import QuietForm, fold_quiet
-from flowdiag.parserkit.replies import TCP_FLAGS, flag_bits, looks_like_reply, port_kind, port_kinds
+from flowdiag.parserkit.replies import (
+    TCP_FLAGS,
+    flag_bits,
+    flags_of_letters,
+    looks_like_reply,
+    port_kind,
+    port_kinds,
+)
 from flowdiag.parserkit.search import holds, lines_holding
 from flowdiag.parserkit.seconds import utc_second, zoned_second
 from flowdiag.parserkit.sink import FlowShape, FlowSink, Lane, named_peer
@@ -90,6 +98,7 @@ from flowdiag.parserkit.yearless import MONTHS, yearless_instant
 __all__ = [
     "CLIENTS",
     "GROUPS",
+    "KERNEL_DROP",
     "KLOG_BYTES",
     "L7",
     "LAST_PORT",
@@ -148,6 +157,7 @@ __all__ = [
     "decode",
     "finished",
     "flag_bits",
+    "flags_of_letters",
     "fold_forms",
     "fold_quiet",
     "frame",
@@ -168,6 +178,7 @@ __all__ = [
     "iter_lines",
     "json_lines",
     "json_object",
+    "kernel_drop",
     "lane_of",
     "line_warning",
     "lines_holding",

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["TCP_FLAGS", "flag_bits", "looks_like_reply", "port_kind", "port_kinds"]
+__all__ = ["TCP_FLAGS", "flag_bits", "flags_of_letters", "looks_like_reply", "port_kind", "port_kinds"]
 
 TCP_FLAGS: tuple[str, ...] = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "NS")
 """Flags in the order of their bits in `Lane.flags`."""
 
+_LETTERS = {
+    "S": "SYN",
+    "A": "ACK",
+    ".": "ACK",
+    "P": "PSH",
+    "U": "URG",
+    "F": "FIN",
+    "R": "RST",
+    "E": "ECE",
+    "W": "CWR",
+}
+"""As tcpdump writes them (its ACK is the dot), and NSX."""
 _BITS = {flag: 1 << number for number, flag in enumerate(TCP_FLAGS)}
 _SYN, _SYN_ACK = _BITS["SYN"], _BITS["SYN"] | _BITS["ACK"]
 
@@ -19,6 +31,11 @@ _SERVICE_PORTS = frozenset(
     | {7000, 7946, 8000, 8080, 8081, 8086, 8443, 8472, 8500, 8888, 9000, 9042, 9090, 9092, 9093, 9100}
     | {9153, 9200, 9300, 9443, 10250, 10255, 10256, 11211, 15012, 15017, 15021, 27017}
 )
+
+
+def flags_of_letters(letters: str) -> tuple[str, ...] | None:
+    """TCP flags by their letters, as in ``S.`` or ``SEW``; other letters are left out, ``None`` where none is left."""
+    return tuple(_LETTERS[letter] for letter in letters if letter in _LETTERS) or None
 
 
 def flag_bits(flags: tuple[str, ...] | None) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from flowdiag.parserkit import (
+    KERNEL_DROP,
     Block,
     Event,
     FlowEvent,
@@ -27,6 +28,7 @@ from flowdiag.parserkit import (
     is_ip,
     iter_lines,
     json_object,
+    kernel_drop,
     object_of,
     parse_rfc3339,
     port_number,
@@ -34,7 +36,6 @@ from flowdiag.parserkit import (
     seek,
     text_of,
 )
-from flowdiag_parsers.kernel.drop_reasons import PREFIX, dropped
 
 __all__ = ["Pwru"]
 
@@ -155,7 +156,7 @@ def _flow(
     protocol: str,
     flags: tuple[str, ...],
 ) -> Iterator[FlowEvent]:
-    why = dropped(word)
+    why = kernel_drop(word)
     if why is None or not (is_ip(source[0]) and is_ip(target[0])):
         return
     cause, reason = why
@@ -170,7 +171,7 @@ def _flow(
         verdict_raw="dropped",
         cause=cause,
         reason=reason,
-        reason_raw=word.removeprefix(PREFIX),
+        reason_raw=word.removeprefix(KERNEL_DROP),
         tcp_flags=flags or None,
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from flowdiag.parserkit import (
+    KERNEL_DROP,
     Block,
     Event,
     FlowEvent,
@@ -23,14 +24,15 @@ from flowdiag.parserkit import (
     Verdict,
     canonical_ip,
     decode,
+    flags_of_letters,
     frame,
     is_ip,
     iter_lines,
+    kernel_drop,
     port_number,
     protocol_name,
     seek,
 )
-from flowdiag_parsers.kernel.drop_reasons import PREFIX, dropped
 
 __all__ = ["Retis"]
 
@@ -50,16 +52,6 @@ _PACKET = re.compile(
     r"(?:^|\s)(?P<src>[0-9A-Fa-f.:]{3,52}) > (?P<dst>[0-9A-Fa-f.:]{3,52}) .{0,200}?\bproto (?P<protocol>[A-Za-z0-9-]{2,16}) \(\d{1,3}\)"
     r"(?: flags \[(?P<flags>[A-Z.]{1,9})\])?(?: type (?P<type>\d{1,3}) code (?P<code>\d{1,3}))?"
 )
-_FLAGS = {
-    "S": "SYN",
-    "F": "FIN",
-    "R": "RST",
-    "P": "PSH",
-    ".": "ACK",
-    "U": "URG",
-    "E": "ECE",
-    "W": "CWR",
-}
 _BELOW = 8
 """Lines of an event in which its packet is looked for."""
 
@@ -94,7 +86,9 @@ class Retis:
                 text = decode(line)
                 found = _DROP.search(text, 0, 1000)
                 why = found["reason"] if found is not None else None
-                open_drop = (block.of_line(index), text, why) if why and dropped(why) is not None else None
+                open_drop = (
+                    (block.of_line(index), text, why) if why and kernel_drop(why) is not None else None
+                )
                 below = 0
                 continue
             if open_drop is None:
@@ -125,7 +119,7 @@ def _flow(
     drop: tuple[LineEnvelope, str, str], packet: re.Match[str], context: ParseContext
 ) -> FlowEvent | None:
     around, text, word = drop
-    why = dropped(word)
+    why = kernel_drop(word)
     protocol = protocol_name(packet["protocol"])
     ports = protocol in ("TCP", "UDP", "SCTP")
     src, sport = _end(packet["src"], ports=ports)
@@ -142,8 +136,8 @@ def _flow(
         verdict_raw="dropped",
         cause=why[0],
         reason=why[1],
-        reason_raw=word.removeprefix(PREFIX),
-        tcp_flags=tuple(_FLAGS[flag] for flag in packet["flags"] or "" if flag in _FLAGS) or None,
+        reason_raw=word.removeprefix(KERNEL_DROP),
+        tcp_flags=flags_of_letters(packet["flags"] or ""),
         icmp=Icmp(int(kind), int(packet["code"]))
         if kind is not None and protocol in ("ICMP", "ICMPv6")
         else None,

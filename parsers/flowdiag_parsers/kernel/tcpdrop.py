@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from flowdiag.parserkit import (
+    KERNEL_DROP,
     Block,
     Event,
     FlowEvent,
@@ -29,12 +30,12 @@ from flowdiag.parserkit import (
     is_ip,
     iter_lines,
     json_object,
+    kernel_drop,
     object_of,
     port_number,
     seek,
     text_of,
 )
-from flowdiag_parsers.kernel.drop_reasons import PREFIX, dropped
 
 __all__ = ["GadgetTcpdrop"]
 
@@ -168,9 +169,9 @@ def _of_row(row: re.Match[str], shared: Frame) -> Iterator[Event]:
 def _whole(word: str) -> str:
     """``…ASON_NETFILTER_DROP`` and ``…TFILTER_DROP``: what is left of the prefix is taken off, or the name is told by its end."""
     end = word.strip(_CUT)
-    for start in range(len(PREFIX)):
-        if end.startswith(PREFIX[start:]):
-            return end[len(PREFIX) - start :]
+    for start in range(len(KERNEL_DROP)):
+        if end.startswith(KERNEL_DROP[start:]):
+            return end[len(KERNEL_DROP) - start :]
     return next((one for one in _TOLD_BY_END if len(end) >= _LEAST and one.endswith(end)), end)
 
 
@@ -190,7 +191,7 @@ def _cell(text: str) -> Peer | None:
 
 
 def _flow(shared: Frame, src: Peer, dst: Peer, word: str, flags: str) -> Iterator[FlowEvent]:
-    why = dropped(word)
+    why = kernel_drop(word)
     if why is None:
         return
     cause, reason = why
@@ -203,6 +204,6 @@ def _flow(shared: Frame, src: Peer, dst: Peer, word: str, flags: str) -> Iterato
         verdict_raw="dropped",
         cause=cause,
         reason=reason,
-        reason_raw=word.removeprefix(PREFIX),
+        reason_raw=word.removeprefix(KERNEL_DROP),
         tcp_flags=tuple(flag for flag in flags[:60].split("|") if flag) or None,
     )

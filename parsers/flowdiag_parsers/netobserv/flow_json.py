@@ -29,6 +29,7 @@ from flowdiag.parserkit import (
     frame,
     integer_of,
     json_lines,
+    kernel_drop,
     protocol_name,
     text_of,
 )
@@ -57,26 +58,7 @@ _BUILT_IN_CAUSES = {
     "MulticastCluster": "multicast-not-enabled",
     "UDNIsolation": "network-isolation",
 }
-_NOISE = (
-    "TCP_",
-    "SOCKET_BACKLOG",
-    "PROTO_MEM",
-    "DUP_FRAG",
-    "UNHANDLED_PROTO",
-    "OTHERHOST",
-    "PKT_TOO_SMALL",
-)
-# An eBPF program dropped it: that is how CNIs of that kind refuse by policy, and others filter.
-_PROGRAMS = ("TC_INGRESS", "TC_EGRESS", "XDP", "BPF_CGROUP_EGRESS")
-_CONFIGURATION = (
-    "NO_SOCKET",
-    "IP_INNOROUTES",
-    "IP_OUTNOROUTES",
-    "IP_RPFILTER",
-    "NEIGH_",
-    "XFRM_POLICY",
-    "IPV6DISABLED",
-)
+_VSWITCH = "OVS_DROP_"
 _MACS = re.compile(r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 _TCP_BITS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 _PODS = "Pod"
@@ -175,23 +157,18 @@ def _judged(
 
 def _other_cause(said: str) -> tuple[Cause | None, str | None]:
     """The kernel's and Open vSwitch's reasons; a firewall's drop may be anybody's rule."""
-    word = said.removeprefix("SKB_DROP_REASON_").removeprefix("OVS_DROP_")
-    reason = word.lower().replace("_", "-") or None
-    if said.startswith("OVS_DROP_"):
-        return (None, reason) if word in ("EXPLICIT", "LAST_ACTION", "METER") else (Cause.FAULT, reason)
-    if (
-        word.startswith("NETFILTER")
-        or said in _POLICY_CAUSES
-        or not word
-        or word in ("NOT_SPECIFIED", "Unknown")
-        or word in _PROGRAMS
-    ):
-        return None, reason
-    if word in _BUILT_IN_CAUSES:
-        return Cause.CONFIGURATION, _BUILT_IN_CAUSES[word]
-    if word.startswith(_CONFIGURATION):
-        return Cause.CONFIGURATION, reason
-    return (Cause.NOISE if word.startswith(_NOISE) else Cause.FAULT), reason
+    if said.startswith(_VSWITCH):
+        word = said.removeprefix(_VSWITCH)
+        return None if word in ("EXPLICIT", "LAST_ACTION", "METER") else Cause.FAULT, _reason(word)
+    if said in _BUILT_IN_CAUSES:
+        return Cause.CONFIGURATION, _BUILT_IN_CAUSES[said]
+    if said in _POLICY_CAUSES or said in ("", "Unknown"):
+        return None, _reason(said)
+    return kernel_drop(said) or (None, None)
+
+
+def _reason(word: str) -> str | None:
+    return word.lower().replace("_", "-") or None
 
 
 def _end(record: dict[str, Any], side: str, ip: str) -> Peer:

@@ -30,6 +30,7 @@ from flowdiag.parserkit import (
     Verdict,
     canonical_ip,
     decode,
+    flags_of_letters,
     fold_forms,
     frame,
     instant_of,
@@ -73,16 +74,6 @@ _VERDICTS = {
     "REDIRECT": Verdict.REDIRECTED,
 }
 _DIRECTIONS = {"IN": Direction.INGRESS, "OUT": Direction.EGRESS}
-_FLAGS = {
-    "S": "SYN",
-    "A": "ACK",
-    "P": "PSH",
-    "U": "URG",
-    "F": "FIN",
-    "R": "RST",
-    "E": "ECE",
-    "W": "CWR",
-}
 _MATCHED = ("match", "reason-match")
 _ENDED = "TERM"
 
@@ -161,7 +152,7 @@ def _flow(found: re.Match[str], shared: Frame) -> FlowEvent:
         cause=cause,
         reason=reason,
         reason_raw=f"rule {found['rule']}" if denied else None,
-        tcp_flags=tuple(_FLAGS[flag] for flag in flags) or None,
+        tcp_flags=flags_of_letters(flags),
         icmp=Icmp(int(kind), int(code)) if kind is not None and protocol in ("ICMP", "ICMPv6") else None,
     )
 

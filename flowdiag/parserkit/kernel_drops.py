@@ -6,11 +6,12 @@ later (``net/openvswitch/drop.h``).
 
 from __future__ import annotations
 
-from flowdiag.parserkit import Cause
+from flowdiag.model.event import Cause
 
-__all__ = ["PREFIX", "dropped"]
+__all__ = ["KERNEL_DROP", "kernel_drop"]
 
-PREFIX = "SKB_DROP_REASON_"
+KERNEL_DROP = "SKB_DROP_REASON_"
+"""How the enumeration's names begin."""
 _NONE = ("SKB_CONSUMED", "SKB_NOT_DROPPED_YET", "CONSUMED", "NOT_DROPPED_YET")
 """Values of the enumeration that are no drop."""
 # A rule of netfilter, or an eBPF program: of them CNIs make their policies, and others their firewalls.  And no reason at all.
@@ -36,10 +37,19 @@ _CONFIGURATION = (
     "XFRM_POLICY",
     "IPV6DISABLED",
 )
-_NOISE = ("TCP_", "SOCKET_BACKLOG", "SOCKET_RCVBUFF", "PROTO_MEM", "DUP_FRAG", "UNHANDLED_PROTO", "OTHERHOST")
+_NOISE = (
+    "TCP_",
+    "SOCKET_BACKLOG",
+    "SOCKET_RCVBUFF",
+    "PROTO_MEM",
+    "DUP_FRAG",
+    "UNHANDLED_PROTO",
+    "OTHERHOST",
+    "PKT_TOO_SMALL",
+)
 
 
-def dropped(word: str) -> tuple[Cause | None, str] | None:
+def kernel_drop(word: str) -> tuple[Cause | None, str] | None:
     """Cause and reason of a drop; ``None`` where the packet was not dropped.
 
     Args:
@@ -47,7 +57,7 @@ def dropped(word: str) -> tuple[Cause | None, str] | None:
     """
     if word in _NONE:
         return None
-    name = word.removeprefix(PREFIX)
+    name = word.removeprefix(KERNEL_DROP)
     reason = name.lower().replace("_", "-")
     if name in _ANYBODY:
         return None, reason
