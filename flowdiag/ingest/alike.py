@@ -4,7 +4,8 @@ A rotation has hundreds of files, a folder of one program's logs as many with na
 asking every parser about each of them costs more than reading some.
 
 - If the lines at the ends of a file look like lines that one parser is certain of (`flowdiag.ingest.line_shapes`), they
-  are that parser's, whatever the file is called.
+  are that parser's, whatever the file is called.  Where their beginnings do not tell whose they are (a shipper puts the same
+  fields before all programs' records), that parser is asked about each line.
 - If only numbers tell a file's name from another's, the parser of that one is asked alone; where it is less sure than it
   was there, all are asked.
 """
@@ -23,7 +24,7 @@ from flowdiag.ingest.deeper import CERTAIN, others_inside, windows_at_ends
 from flowdiag.ingest.detection import HEAD_BYTES, Detection, InputKind, Score, input_context
 from flowdiag.ingest.envelopes import next_layer
 from flowdiag.ingest.heads import clocks_around, cni_in, peeled, sniffed
-from flowdiag.ingest.line_shapes import line_ends, shapes_of
+from flowdiag.ingest.line_shapes import behind_shape, line_ends, shapes_of
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, read_head
@@ -42,6 +43,8 @@ _MOST_NEW = 64
 _FEW = 4
 """Files that are not worth learning from each other."""
 _MOST_KINDS = 16
+_WRAPPED = 4
+"""Lines that are asked for a wrapper, each of which costs what asking the parser about some dozens does."""
 
 
 def name_pattern(source: Source) -> str:
@@ -56,6 +59,8 @@ class _Known(Struct):
     parser: Parser
     score: float
     shapes: set[bytes]
+    telling: set[bytes]
+    """Those of them by which the parser goes: it is certain of them alone, or not certain of the line without them."""
 
 
 class Alike:
@@ -171,8 +176,13 @@ class Alike:
             first = known.first
             if (hint.role, hint.prefer) != (first.hint.role, first.hint.prefer) or not shapes <= known.shapes:
                 continue
-            if sniffed(known.parser, first_lines) >= known.score:
-                return self._as(first, source, hint, known.score, cni_in(known.parser, first_lines))
+            if (
+                sniffed(known.parser, first_lines) >= known.score
+                and (shapes <= known.telling or _knows_each(known.parser, lines))
+                and next_layer(_first(first_lines)) is None
+            ):
+                cni = cni_in(known.parser, lines[:HEAD_BYTES])
+                return self._as(first, source, hint, known.score, cni)
         return None
 
     def _take(self, known: _Known, lines: bytes) -> None:
@@ -185,6 +195,10 @@ class Alike:
             # Among bare lines some may be wrapped, and a parser that searches inside lines knows them, too.
             if new and sniffed(known.parser, line) >= CERTAIN and next_layer(line) is None:
                 known.shapes |= new
+                behind = sniffed(known.parser, behind_shape(line))
+                known.telling |= {
+                    shape for shape in new if behind < CERTAIN or sniffed(known.parser, shape) >= CERTAIN
+                }
 
     def _kind(self, found: Detection) -> _Known | None:
         """The shapes of what an input is; ``None`` where lines alone do not tell what others are."""
@@ -209,7 +223,7 @@ class Alike:
                 return known
         if len(self._known) == _MOST_KINDS:
             return None
-        self._known.append(_Known(found, *reading, set()))
+        self._known.append(_Known(found, *reading, set(), set()))
         return self._known[-1]
 
     def _serves(self, first: Detection) -> bool:
@@ -239,6 +253,17 @@ class Alike:
     ) -> Detection:
         best = Score(first.parser or "", score, first.stack)
         return replace(first, source=source, cni=cni, hint=hint, problems=problems, scores=(best,), faults=())
+
+
+def _knows_each(parser: Parser, lines: bytes) -> bool:
+    """Whether a parser is certain of every line."""
+    each = (line for line in lines.splitlines(keepends=True) if not line.isspace())
+    return all(sniffed(parser, line) >= CERTAIN for line in each)
+
+
+def _first(lines: bytes) -> bytes:
+    """The few first lines, which tell a wrapper whose lines begin as bare ones."""
+    return b"".join(lines.splitlines(keepends=True)[:_WRAPPED])
 
 
 def _doubted(first: Detection) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flowdiag.ingest.reading import Source
 from flowdiag.ingest.text import is_binary
 
-__all__ = ["line_ends", "shapes_of"]
+__all__ = ["behind_shape", "line_ends", "shapes_of"]
 
 # '{"flow":{"time":"2026-04-01T06:00:00.216', 'I0401 06:00:00.216545       1 proxier.go:'; a CRI line's header alone
 # has 39 bytes, and begins like many a log without one.
@@ -23,6 +23,11 @@ def shapes_of(lines: bytes) -> set[bytes]:
     """The shapes of whole lines; blank ones have none."""
     begun = [line[:_BEGIN] for line in lines.split(b"\n") if line and not line.isspace()]
     return set(b"\n".join(begun).translate(_DIGITS).split(b"\n")) if begun else set()
+
+
+def behind_shape(line: bytes) -> bytes:
+    """A line without what its shape is of; an object stays one."""
+    return (b"{" if line.startswith(b"{") else b"") + line[_BEGIN:]
 
 
 def line_ends(source: Source, reach: int) -> bytes | None:

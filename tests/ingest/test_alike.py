@@ -103,3 +103,50 @@ def test_what_files_are_is_the_same_as_if_every_parser_were_asked_about_each(tmp
         (tmp_path / lettered(number * 2 + 1)).write_bytes(b"".join(lines[cut:]))
 
     assert said(tmp_path) == said(tmp_path, whole=True)
+
+
+def test_fields_that_a_shipper_puts_before_all_records_do_not_tell_whose_they_are(tmp_path, asked):
+    """More of them than what is looked at of a line: only the whole lines tell records of two programs apart."""
+    shipped = b'{"cluster":"prod-europe-west-1","node":"worker-1.example.net",'
+    flows = FLOWS.replace(b'{"flow"', shipped + b'"flow"')
+    refused = (
+        b'{"connection":{"src_ip":"10.84.0.12","dest_ip":"10.84.0.11","src_port":45084,"dest_port":8080,"protocol":"tcp",'
+        b'"direction":"ingress"},"disposition":"deny","src":{"pod_name":"client-1","namespace":"shop"},'
+        b'"dest":{"pod_name":"web-1","namespace":"shop"},"count":2,"node_name":"node-1","timestamp":"2026-01-05T10:00:00Z"}\n'
+    ).replace(b"{", shipped, 1)
+    for name in "abcde":
+        (tmp_path / name).write_bytes(flows * 2)
+    (tmp_path / "y").write_bytes(flows + refused + flows)
+    (tmp_path / "z").write_bytes(flows * 3)
+    found = {Path(one.source.name).name: one for one in found_in(tmp_path)}
+
+    assert {*found["y"].among} == {"hubble-json", "gke-policy-action"}
+    assert asked == ["a", "y"]
+
+
+def test_records_that_share_a_line_are_told_from_lines_of_one_each(tmp_path):
+    """Both begin alike; Firehose lays one record or several without a line's end into an object of a bucket."""
+    for name in "abcde":
+        (tmp_path / name).write_bytes(FLOWS)
+    (tmp_path / "z").write_bytes(FLOWS.replace(b"\n", b""))
+
+    assert said(tmp_path) == said(tmp_path, whole=True)
+    assert found_in(tmp_path)[-1].stack == ("json-glued",)
+
+
+def test_whose_cni_it_is_is_looked_for_in_as_much_of_a_file_as_of_the_first(tmp_path):
+    """Events have one shape, whoever writes them; the agent's stand among thousands of others."""
+    probe = (
+        b'{"kind":"Event","apiVersion":"v1","metadata":{"name":"web-1.1","namespace":"shop"},"involvedObject":{"kind":"Pod",'
+        b'"namespace":"shop","name":"web-1"},"reason":"Unhealthy","message":"Readiness probe failed: refused","type":'
+        b'"Warning","lastTimestamp":"2026-01-05T10:00:00Z"}\n'
+    )
+    drop = probe.replace(b"Unhealthy", b"PacketDrop").replace(
+        b"Readiness probe failed: refused",
+        b"Incoming packet dropped (policy_denied) from shop/client-1 (10.0.1.5) TCP/8080",
+    )
+    for name in "abcde":
+        (tmp_path / name).write_bytes(probe * 50)
+    (tmp_path / "z").write_bytes(probe * 50 + drop + probe * 50)
+
+    assert [one.cni for one in found_in(tmp_path)] == [None] * 5 + ["cilium"]
