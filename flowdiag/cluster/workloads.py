@@ -91,7 +91,9 @@ def _ports(value: Any, key: str) -> list[ContainerPort]:
         number = as_int(port.get(key))
         if number is not None:
             protocol = (as_text(port.get("protocol")) or "TCP").upper()
-            found.append(ContainerPort(as_text(port.get("name")), number, protocol))
+            found.append(
+                ContainerPort(as_text(port.get("name")), number, protocol, as_int(port.get("hostPort")))
+            )
     return found
 
 

@@ -63,6 +63,8 @@ class ContainerPort(Struct, frozen=True):
     name: str | None
     port: int
     protocol: str
+    host_port: int | None = None
+    """The port of the pod's node that is translated to it (`hostPort`)."""
 
 
 class Probe(Struct, frozen=True):
