@@ -30,6 +30,7 @@ from flowdiag_parsers.hubble.observe_table import HubbleTable
 from flowdiag_parsers.kindnet.policy_log import KubeNetworkPolicies
 from flowdiag_parsers.netfilter.kernel_log import NetfilterLog
 from flowdiag_parsers.nflog.ulogd import UlogdPackets
+from flowdiag_parsers.nsx.packet_log import NsxFirewall
 from flowdiag_parsers.ovn.acl_log import OvnAcl
 from flowdiag_parsers.weave.npc_log import WeaveNpc
 
@@ -796,6 +797,39 @@ vpc_lines = st.one_of(
 )
 
 
+nsx_packets = st.one_of(
+    st.builds(
+        lambda at, before, action, rule, way, protocol, ends, flags, behind: (
+            f"{at}{before}INET match {action} {rule} {way} 60 {protocol} {ends}{flags}{behind}"
+        ),
+        st.sampled_from(
+            ["", "2026-01-05T10:00:00.5Z ", "2026-01-05T10:00:00.678Z ", "2026-13-05T10:00:00.678Z "]
+        ),
+        st.sampled_from(["", "7396c504 ", "No(13) FIREWALL-PKTLOG[1069031]: 8b4a1980 ", "<1 55f1:b0e0> "]),
+        st.sampled_from(["PASS", "DROP", "REJECT", "PUNT", "OTHER"]),
+        st.sampled_from(["1006", "mainrs/1024", "domain-c46/1005"]),
+        st.sampled_from(["IN", "OUT"]),
+        st.sampled_from(["TCP", "UDP", "ICMP"]),
+        st.builds(
+            lambda a, ap, b, bp: f"{a}/{ap}->{b}/{bp}",
+            st.sampled_from(["10.0.1.7", "2001:db8::7", "10.0.1.777"]),
+            st.sampled_from([53, 40_001, 99_999, "00080"]),
+            st.sampled_from(["10.0.2.9", "2001:db8::9"]),
+            ports,
+        ),
+        st.sampled_from(["", " S", " SEW", " X"]),
+        st.sampled_from(["", " rule-tag", " a b"]),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            "2026-01-05T10:00:00.647Z 028cd586 INET match DROP mainrs/1027 IN 36 PROTO 2 0.0.0.0->224.0.0.1",
+            "2026-01-05T10:00:00.647Z INET TERM PASS 5096 OUT TCP RST 192.0.2.11/60517->192.0.2.10/443 9/8 1461/4677 x",
+            "2026-01-05T10:00:00.647Z 028cd586 INET match DROP mainrs/1027 IN 36 TCP 10.0.1.7/4",
+        ]
+    ),
+)
 FORMS = [
     (AwsVpcFlow(), vpc_lines),
     (KubeNetworkPolicies(), judged_packets),
@@ -814,6 +848,7 @@ FORMS = [
     (CalicoFlowLog(), calico_flows),
     (CalicoBpf(), traces),
     (NetfilterLog(), kernel_lines),
+    (NsxFirewall(), nsx_packets),
 ]
 
 

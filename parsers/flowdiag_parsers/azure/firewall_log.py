@@ -131,7 +131,7 @@ def _of(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
     sentence = text_of(entry, "msg", "msg_s")
     if sentence is not None:
         if _CATEGORY.fullmatch(category) is not None or not category:
-            yield from _said(sentence, category, shared)
+            yield from _said(sentence, category or None, shared)
         return
     cells = {name.lower(): value for name, value in entry.items()}
     if not (_CATEGORY.fullmatch(category) is not None or ("sourceip" in cells and _RULES & cells.keys())):

@@ -50,11 +50,17 @@ _OBJECT = re.compile(_FLAGS + rb'[^\n]{0,4000}"reason"|"reason"[^\n]{0,4000}' + 
 # minikube-docker  default        shell    shell          833  curl  4   p/default/shell:5  s/default/web:80 ESTABLISHED  ACK    NETFILTER_DROP
 _HEADER = re.compile(rb"^\s{0,8}(?:K8[Ss]\.|RUNTIME\.|NODE )[^\n]{0,2000}\bTCPFLAGS +REASON\b", re.MULTILINE)
 _END = r"(?:[pso]/)?[^\s/]{1,253}(?:/[^\s/]{1,253})?:\d{1,5}"
-_ROW = re.compile(
-    rf"(?:^|\s)(?P<src>{_END})\s{{1,80}}(?P<dst>{_END})\s{{1,80}}(?:[^\s]{{1,80}}\s{{1,80}}){{0,5}}?"
-    r"(?P<state>tcp_[a-z0-9_]{3,12}|[A-Z][A-Z0-9_]{3,12})\s{1,80}(?P<flags>[A-Z|]{3,40})\s{1,80}(?P<reason>[A-Z0-9_…]{3,60})"
-    r"(?=\s|$)(?:.{0,200}?\s(?P<at>\d{4}-\d\d-\d\dT\S{8,24}))?"
+# What a connection's state, flags and a reason look like in a row; other tables have verdicts and protocols in capitals there.
+_FLAG = "(?:SYN|ACK|FIN|RST|PSH|URG|ECE|CWR)"
+_WHY = (
+    r"(?P<state>tcp_[a-z0-9_]{3,12}|[A-Z][A-Z0-9_]{3,12})\s{1,80}"
+    rf"(?P<flags>{_FLAG}(?:\|{_FLAG}){{0,7}})\s{{1,80}}(?P<reason>[A-Z0-9_…]{{3,60}})(?=\s|$)"
 )
+_ROW = re.compile(
+    rf"(?:^|\s)(?P<src>{_END})\s{{1,80}}(?P<dst>{_END})\s{{1,80}}(?:[^\s]{{1,80}}\s{{1,80}}){{0,5}}?{_WHY}"
+    r"(?:.{0,200}?\s(?P<at>\d{4}-\d\d-\d\dT\S{8,24}))?"
+)
+_ROW_END = re.compile(rf"\s{_WHY}")
 _CUT = "…"
 # What a column may leave of its beginning is told by its end.
 _TOLD_BY_END = (
@@ -112,6 +118,8 @@ class GadgetTcpdrop:
             if row is not None:
                 at = instant_of(row["at"])
                 yield from _of_row(row, frame(around, context, text, at))
+            elif _ROW_END.search(text, 0, 4000) is not None:
+                yield _without_ends(frame(around, context, text))
 
 
 def _instant(record: dict[str, Any]) -> int | None:
@@ -161,9 +169,15 @@ def _peer(
 def _of_row(row: re.Match[str], shared: Frame) -> Iterator[Event]:
     src, dst = _cell(row["src"]), _cell(row["dst"])
     if src is None or dst is None:
+        yield _without_ends(shared)
         return
     word = row["reason"]
     yield from _flow(shared, src, dst, _whole(word) if word.startswith(_CUT) else word, row["flags"])
+
+
+def _without_ends(shared: Frame) -> ParseWarning:
+    # p/shop/checkout-7d9f8b6c5d-…    a column that was too narrow
+    return ParseWarning(**shared, code="no-ends", message="a drop whose ends are not whole: -o json has them")
 
 
 def _whole(word: str) -> str:
