@@ -8,8 +8,7 @@ from typing import Any
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.spec import policy_at
-from flowdiag.diagnose.written_ports import port_texts
-from flowdiag.model.event import PORT_PROTOCOLS
+from flowdiag.diagnose.written_ports import admits_port
 from flowdiag.model.policy import NearestRule, PolicyRef
 from flowdiag.policy.compile.cilium_names import NamePattern, read_name
 from flowdiag.policy.compile.context import PolicyError
@@ -42,19 +41,8 @@ def allowed_names(case: Case) -> Iterator[tuple[PolicyRef, tuple[NamePattern, ..
         for entry in entries if isinstance(entries, list) else ():
             with suppress(PolicyError):
                 names.append(read(entry, place.rule))
-        if names and _has_port(case, place):
+        if names and admits_port(case, place):
             yield place.policy, tuple(names)
-
-
-def _has_port(case: Case, place: NearestRule) -> bool:
-    ports = port_texts(case, place)
-    if not ports or case.protocol is None:
-        return True
-    if case.port is None:
-        return case.protocol in PORT_PROTOCOLS
-    return any(
-        one.protocol == case.protocol and (isinstance(one.port, str) or one.has(case.port)) for one in ports
-    )
 
 
 def has_dns_rule(case: Case) -> bool:

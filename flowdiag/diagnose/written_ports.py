@@ -15,7 +15,7 @@ from flowdiag.model.event import PORT_PROTOCOLS
 from flowdiag.model.policy import CALICO_GROUPS, KUBERNETES_GROUPS, NearestRule
 from flowdiag.policy.names_controller import FQDN_POLICY
 
-__all__ = ["PortText", "port_texts"]
+__all__ = ["PortText", "admits_port", "port_texts"]
 
 # What a port of a Cilium rule is for that names no protocol, or ANY; never ICMP.
 _CILIUM_ANY = PORT_PROTOCOLS
@@ -57,6 +57,18 @@ def port_texts(case: Case, rule: NearestRule) -> tuple[PortText, ...] | None:
         absent = PORT_PROTOCOLS if of_gke else ("TCP",)
         return tuple(text for entry in objects(raw.get("ports")) for text in _port_text(entry, absent=absent))
     return None
+
+
+def admits_port(case: Case, place: NearestRule) -> bool:
+    """Whether a rule has the refused port among its own, or may have it (a named one)."""
+    ports = port_texts(case, place)
+    if not ports or case.protocol is None:
+        return True
+    if case.port is None:
+        return case.protocol in PORT_PROTOCOLS
+    return any(
+        one.protocol == case.protocol and (isinstance(one.port, str) or one.has(case.port)) for one in ports
+    )
 
 
 def _port_text(entry: dict[str, Any], *, absent: tuple[str, ...]) -> Iterator[PortText]:

@@ -9,6 +9,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.fqdn import allowed_names
 from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.inside import service_outside
+from flowdiag.diagnose.lost_identity import perhaps_lost
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.ovn_routers import of_a_router
 from flowdiag.diagnose.replies import answering_port
@@ -38,6 +39,7 @@ def advised(case: Case) -> str:
         _of_discovery(case)
         or _other_family(case)
         or _of_platform(case)
+        or perhaps_lost(case)
         or _answering(case)
         or _of_a_service(case)
         or _of_a_balancer(case)

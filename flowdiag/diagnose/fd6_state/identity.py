@@ -14,6 +14,7 @@ from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.early import nameless
 from flowdiag.diagnose.handed_on import handing_on
 from flowdiag.diagnose.inside import own_service, range_owner, second_network
+from flowdiag.diagnose.lost_identity import perhaps_lost, perhaps_lost_in_mesh
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import written_since
 from flowdiag.diagnose.rule import Rule
@@ -29,7 +30,7 @@ from flowdiag.model.report import Confidence, Severity
 __all__ = ["WrongIdentity"]
 
 _NOBODY = frozenset({"world", "world-ipv4", "world-ipv6", "unknown"})
-_NOT_THE_PODS = _NOBODY | {"init"}
+_NOT_THE_PODS = _NOBODY | {"init", "remote-node"}
 """Identities of a pod that its agent should know better."""
 _NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
 _SAID = (
@@ -46,8 +47,8 @@ class WrongIdentity(Rule):
     """The agent took a pod for somebody else.
 
     Signature:
-        An address belongs to exactly one live pod at that time, and the record calls it `world`, `unknown` or
-        `init`, or gives it the number of a range or a name outside, or the identity of another namespace's pods
+        An address belongs to exactly one live pod at that time, and the record calls it `world`, `unknown`,
+        `init` or `remote-node`, or gives it the number of a range or a name outside, or the identity of another namespace's pods
         or of pods with other labels.  Or the record calls `world` what is a Service's cluster address, a node's
         address, or an address of a node's pod range that no pod of the state has.
 
@@ -92,9 +93,7 @@ class WrongIdentity(Rule):
             agent = agent_messages(case, *_SAID)
             yield self.finding(
                 case,
-                title="{source} was taken for somebody else when it called {destination}"
-                if end is case.flow.src
-                else "{destination} was taken for somebody else when {source} called it",
+                title=_title(end is case.flow.src, node=end.entity == "remote-node"),
                 summary=f"{peer.ip} was pod {name} at that time, and the record has it {taken}.{agent.text}",
                 said=agent.said,
                 advice=(
@@ -122,6 +121,9 @@ class WrongIdentity(Rule):
             for end in (case.flow.src, case.flow.dst)
             if (whose := second_network(case.context, end)) is not None
         )
+        mesh = perhaps_lost_in_mesh(case) if finding.code == "FD101" else None
+        if mesh is not None and perhaps_lost(case) is None:
+            texts += (mesh,)
         return replace(finding, limits=(*texts, *finding.limits)) if texts else finding
 
     def _of_nobody(self, case: Case, end: Endpoint) -> Finding | None:
@@ -215,6 +217,16 @@ class WrongIdentity(Rule):
                 "Hubble before 1.18 may print world for a node that a policy's range holds (policy-cidr-match-mode: nodes).",
             ),
         )
+
+
+def _title(client: bool, *, node: bool) -> str:
+    """Who was taken for whom; a node's word would stand for the pod."""
+    if node:
+        who = "A pod was taken for a node"
+        return f"{who} when it called {{destination}}" if client else f"{who} when {{source}} called it"
+    if client:
+        return "{source} was taken for somebody else when it called {destination}"
+    return "{destination} was taken for somebody else when {source} called it"
 
 
 @cached_per_run

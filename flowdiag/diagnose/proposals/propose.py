@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from msgspec.structs import replace
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.lost_identity import perhaps_lost
 from flowdiag.diagnose.ovn_routers import of_a_router
 from flowdiag.diagnose.proposals.candidates import candidates
 from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, apply_edits
@@ -65,7 +66,7 @@ def propose(
     Returns:
         A proposal whose proof held, or ``None``.
     """
-    if narrow and _behind_a_node(case):
+    if narrow and (_behind_a_node(case) or perhaps_lost(case) is not None):
         return None
     wide: Proposal | None = None
     outside = EndpointKind.EXTERNAL in (case.flow.src.kind, case.flow.dst.kind)
