@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 
 from flowdiag.diagnose.agent_messages import agent_messages
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.fd8_evidence.policy_kinds import kinds_not_read
 from flowdiag.diagnose.inside import service_outside
 from flowdiag.diagnose.kube_ovn import excepted_for_all
@@ -142,13 +146,24 @@ def _near_a_change(case: Case) -> bool:
     first, namespace = case.flow.first, case.enforcer.namespace
     if case.flow.distinct.parser not in _ZONELESS or first is None:
         return False
-    return any(
-        abs(moment - first) <= _OFFSETS_S * NS
-        for policy in case.context.snapshot.policies
-        if policy.ref.namespace in (None, namespace)
-        for moment in (policy.created, policy.valid_from, policy.deleted)
-        if moment is not None
-    )
+    moments = _changes(case.context)
+    for of_whom in {None, namespace}:
+        times = moments.get(of_whom, ())
+        after = bisect_left(times, first - _OFFSETS_S * NS)
+        if after < len(times) and times[after] <= first + _OFFSETS_S * NS:
+            return True
+    return False
+
+
+@cached_per_run
+def _changes(context: Context) -> dict[str | None, list[int]]:
+    """When policies came, changed and went, by their namespace, in order."""
+    found = defaultdict[str | None, list[int]](list)
+    for policy in context.snapshot.policies:
+        for moment in (policy.created, policy.valid_from, policy.deleted):
+            if moment is not None:
+                found[policy.ref.namespace].append(moment)
+    return {namespace: sorted(moments) for namespace, moments in found.items()}
 
 
 def _why(known: EndDecision | None, case: Case) -> str:
