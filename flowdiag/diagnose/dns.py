@@ -68,9 +68,15 @@ def is_dns_server(case: Case) -> bool:
 
 
 def lookups_closed(case: Case) -> DecidedBy | None:
-    """The rule by which a baseline refuses lookups at the client, where it names no port: nobody meant lookups by it."""
+    """The rule by which a baseline refuses lookups at the client, where it names no port: nobody meant lookups by it.
+
+    ``None`` where the record names other policies: it was there.
+    """
     decided = behind_all(case.context, case.end)
     if decided is None or case.direction is Direction.INGRESS or not is_dns_server(case):
+        return None
+    named = {hit.name for hit in case.recorded_denies if hit.name is not None}
+    if named and decided.policy.name not in named:
         return None
     rule = rule_at(case, NearestRule(policy=decided.policy, rule=decided.rule, misses=()))
     return None if rule is None or any(rule.get(field) for field in _OF_PORTS) else decided

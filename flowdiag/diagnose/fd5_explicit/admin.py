@@ -58,9 +58,13 @@ class AdminPolicy(Rule):
         whom = refused_text(case)
         named = [hit for hit in case.recorded_denies if hit.group == _GROUP and hit.name is not None]
         decided = case.end.decided_by if case.end is not None else None
-        if case.denied_by_rule and decided is not None and decided.policy.group in _GROUPS:
+        said = decided is not None and any(
+            (hit.kind, hit.name) == (decided.policy.kind, decided.policy.name) for hit in named
+        )
+        # Where the record names others, it was there, and the replay goes by policies of another time.
+        known = said or not named
+        if case.denied_by_rule and decided is not None and decided.policy.group in _GROUPS and known:
             policy = policy_at(case, decided.policy)
-            said = any((hit.kind, hit.name) == (decided.policy.kind, decided.policy.name) for hit in named)
             name = f"{policy_text(decided.policy)} {decided.rule}"
             baseline = _is_baseline(decided.policy.kind, policy)
             if baseline:
