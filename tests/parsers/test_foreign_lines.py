@@ -1,4 +1,4 @@
-"""Where several programs write one log, a parser says nothing of the others' lines."""
+"""Where several programs write one log, a parser says nothing of the others' lines, and loses none of its own."""
 
 import pytest
 
@@ -55,3 +55,26 @@ def test_a_drop_whose_ends_do_not_fit_their_column_is_not_lost_silently(source):
     found = read(GadgetTcpdrop(), row.encode())
 
     assert [(type(one), one.code) for one in found] == [(ParseWarning, "no-ends")]
+
+
+TRACED = b'trace id %08x inet filter forward packet: iif "a" oif "b" ip saddr 10.0.1.7 ip daddr 10.0.2.9 ip protocol tcp tcp sport 1 tcp dport 80\n'
+DROPPED = b"trace id %08x inet filter forward rule counter drop (verdict drop)\n"
+
+
+def test_of_too_many_traced_packets_the_oldest_is_forgotten():
+    """Packets that passed are never told to be over: they were all forgotten at once, and with them the last ones."""
+    lines = [TRACED % number for number in range(1, 4100)]
+    found = read(NftTrace(), b"".join([*lines, DROPPED % 4000, DROPPED % 1]))
+
+    assert [type(one) for one in found] == [FlowEvent, ParseWarning]
+    assert found[1].code == "no-ends"
+
+
+def test_a_traced_packet_without_addresses_is_no_connection():
+    """A drop of ARP is nobody's refusal; one of a packet whose line was cut is told."""
+    arp = b'trace id 000000aa arp filter input packet: iif "a" ether saddr 02:00:00:00:00:01 arp operation request\n'
+    arp_drop = b"trace id 000000aa arp filter input policy drop\n"
+    cut = b'trace id 000000bb inet filter forward packet: iif "a" ip saddr 10.0.1.7 ip dad\n'
+
+    assert read(NftTrace(), arp + arp_drop) == []
+    assert [type(one) for one in read(NftTrace(), cut + DROPPED % 0xBB)] == [ParseWarning]

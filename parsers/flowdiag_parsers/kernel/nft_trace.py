@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 from flowdiag.parserkit import (
     Block,
@@ -20,6 +20,7 @@ from flowdiag.parserkit import (
     Icmp,
     LineEnvelope,
     ParseContext,
+    ParseWarning,
     Peer,
     Verdict,
     canonical_ip,
@@ -66,9 +67,13 @@ _FAMILIES = {"2": "ip", "10": "ip6"}
 _WORDS = re.compile(
     r"\b(?P<what>ip6? saddr|ip6? daddr|ip protocol|ip6 nexthdr|(?:tcp|udp|sctp) (?:sport|dport)|icmp(?:v6)? (?:type|code)|tcp flags(?: ==)?) (?P<value>\S{1,80})"
 )
+_IP = re.compile(r"\bip6? saddr\b")
 _MOST = 4096
 """Packets that are remembered at one time."""
 _ICMP = {"echo-request": (8, 128), "echo-reply": (0, 129), "destination-unreachable": (3, 1)}
+
+
+T = TypeVar("T")
 
 
 class _Packet(NamedTuple):
@@ -111,7 +116,7 @@ class NftTrace:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per packet that was dropped."""
-        packets: dict[str, _Packet] = context.memory.setdefault("nft-trace", {})
+        packets: dict[str, _Packet | None] = context.memory.setdefault("nft-trace", {})
         for index, line in iter_lines(block):
             if b"trace id " not in line:
                 if b"TRACE: " in line or b"PACKET: " in line:
@@ -123,14 +128,20 @@ class NftTrace:
                 continue
             if found["packet"] is not None:
                 packet = _packet(found["packet"])
-                if packet is not None:
-                    if len(packets) >= _MOST:
-                        packets.clear()
-                    packets[found["id"]] = packet
+                # One of ARP has no addresses of IP; one of IP without them was cut.
+                if packet is not None or _IP.search(found["packet"]) is None:
+                    _remember(packets, found["id"], packet)
                 continue
             if "drop" not in (found["verdict"], found["policy"]):
                 continue
-            known = packets.pop(found["id"], None)
+            if found["id"] not in packets:
+                yield ParseWarning(
+                    **frame(block.of_line(index), context, text),
+                    code="no-ends",
+                    message="a drop without its packet, whose line comes before it and was not read",
+                )
+                continue
+            known = packets.pop(found["id"])
             if known is None:
                 continue
             where = f"{found['family']} {found['table']} {found['chain']}"
@@ -140,6 +151,13 @@ class NftTrace:
                 "policy drop" if found["policy"] else "verdict drop",
                 where,
             )
+
+
+def _remember(packets: dict[str, T], key: str, what: T) -> None:
+    """Keep what is known of a packet; of too many the one that was met first is forgotten."""
+    if key not in packets and len(packets) >= _MOST:
+        del packets[next(iter(packets))]
+    packets[key] = what
 
 
 def _dropped(where: Frame, packet: _Packet, verdict: str, chain: str) -> FlowEvent:
@@ -165,8 +183,6 @@ def _xtables(text: str, around: LineEnvelope, context: ParseContext) -> Iterator
     if found is None:
         return
     key = found["packet"] or found["id"]
-    if key not in packets and len(packets) >= _MOST:
-        packets.clear()
     known = packets.get(key, _Traced())
     if found["packet"]:
         known = known._replace(packet=found["what"])
@@ -179,7 +195,7 @@ def _xtables(text: str, around: LineEnvelope, context: ParseContext) -> Iterator
         if found["verdict"] == "DROP":
             where = f"{_FAMILIES.get(found['family'], found['family'])} {found['table']} {found['chain']}"
             known = known._replace(verdict="policy DROP" if found["policy"] else "rule DROP", chain=where)
-    packets[key] = known
+    _remember(packets, key, known)
     if known.packet is None or known.verdict is None:
         return
     del packets[key]
