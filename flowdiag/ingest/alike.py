@@ -43,8 +43,6 @@ _MOST_NEW = 64
 _FEW = 4
 """Files that are not worth learning from each other."""
 _MOST_KINDS = 16
-_WRAPPED = 4
-"""Lines that are asked for a wrapper, each of which costs what asking the parser about some dozens does."""
 
 
 def name_pattern(source: Source) -> str:
@@ -179,7 +177,7 @@ class Alike:
             if (
                 sniffed(known.parser, first_lines) >= known.score
                 and (shapes <= known.telling or _knows_each(known.parser, lines))
-                and next_layer(_first(first_lines)) is None
+                and not (_is_one(lines) and next_layer(lines) is not None)
             ):
                 cni = cni_in(known.parser, lines[:HEAD_BYTES])
                 return self._as(first, source, hint, known.score, cni)
@@ -261,9 +259,9 @@ def _knows_each(parser: Parser, lines: bytes) -> bool:
     return all(sniffed(parser, line) >= CERTAIN for line in each)
 
 
-def _first(lines: bytes) -> bytes:
-    """The few first lines, which tell a wrapper whose lines begin as bare ones."""
-    return b"".join(lines.splitlines(keepends=True)[:_WRAPPED])
+def _is_one(lines: bytes) -> bool:
+    """Whether they are one: several records may share it, which a wrapper tells apart that begins as a bare record does."""
+    return lines.rstrip(b"\n").find(b"\n") < 0
 
 
 def _doubted(first: Detection) -> bool:
