@@ -83,6 +83,22 @@ PROPOSED = {
         "Correct NetworkPolicy data/redis ingress[0].from[0]: "
         "add namespaceSelector kubernetes.io/metadata.name=shop."
     ),
+    "FD101-fires_a_policy_that_selects_nothing_by_one_label": (
+        "Let NetworkPolicy vms/db select vms/vm-db by vm.kubevirt.io/name=vm-db: "
+        "it asks for kubevirt.io/vm=vm-db, and selects no pod."
+    ),
+    "FD101-fires_a_cilium_policy_that_selects_nothing_by_one_label": (
+        "Let CiliumNetworkPolicy data/redis select data/redis by app=redis: it asks for app=reds, and selects no pod."
+    ),
+    "FD101-fires_a_policy_that_selects_another_pod": (
+        "Add NetworkPolicy vms/allow-vm-db-from-web to let vms/vm-db be reached by shop/web."
+    ),
+    "FD101-fires_a_policy_of_what_goes_on_for_longer": (
+        "Add NetworkPolicy vms/allow-vm-db-from-web to let vms/vm-db be reached by shop/web."
+    ),
+    "FD101-fires_a_policy_that_misses_by_two_labels": (
+        "Add NetworkPolicy vms/allow-vm-db-from-web to let vms/vm-db be reached by shop/web."
+    ),
     "FD301-fires_service_port": "Allow 8080/TCP in NetworkPolicy data/api ingress[0].",
     "FD303-fires_protocol_left_out": "Allow 8125/UDP in NetworkPolicy ops/statsd ingress[0].",
     "FD401-fires_default_deny": (

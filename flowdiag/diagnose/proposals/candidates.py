@@ -22,6 +22,7 @@ from flowdiag.diagnose.proposals.edit import AnyEdit, Edit, changed_policy
 from flowdiag.diagnose.proposals.kubernetes import GROUP as KUBERNETES_GROUP
 from flowdiag.diagnose.proposals.kubernetes import kubernetes_edits
 from flowdiag.diagnose.proposals.misplaced import misplaced
+from flowdiag.diagnose.proposals.mistyped import mistyped
 from flowdiag.diagnose.proposals.namespaces import labelling
 from flowdiag.diagnose.proposals.own_policy import languages, own_policy
 from flowdiag.diagnose.proposals.ports import answers_lookups
@@ -125,6 +126,7 @@ def _edits(
             if label is not None and not label[1]:
                 yield label[0]
     if enforcer.pod is not None and not enforcer.pod.host_network:
+        yield from mistyped(case, direction, enforcer.pod)
         yield from (edit for edit in misplaced(case, direction, enforcer.pod) if edit.new.ref not in given)
     if enforcer.pod is None:
         return
