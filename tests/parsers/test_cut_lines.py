@@ -31,6 +31,15 @@ LINES = {
     "aws-network-policy-agent": "Node: ip-10-0-1-2;SIP: 192.0.2.101;SPORT: 40001;DIP: 192.0.2.210;DPORT: 8443;PROTOCOL: TCP;PolicyVerdict: DENY",
     "hubble-compact": "Mar 17 14:03:13.850: 192.0.2.101:40001 (ID:19942) <> 192.0.2.210:8443 (ID:7399) Policy denied DROPPED (TCP Flags: SYN)",
     "hubble-table": "Mar 17 14:03:13.850   192.0.2.101:40001   192.0.2.210:8443   policy-verdict:none EGRESS   DENIED      UDP",
+    "nsx-firewall": "2026-01-05T10:00:00.647Z 028cd586 INET match DROP mainrs/1027 IN 60 TCP 192.0.2.101/40001->192.0.2.210/8443 S",
+    "opflex-drop-log": "[2026-Jan-05 10:00:00.845663] [info] [ovs/PacketLogHandler.cpp:262:parseLog] Acc-SEC_GROUP_IN_TABLE MISS  "
+    "SMAC=00:22:bd:f8:19:ff DMAC=0a:58:0a:02:00:c3 ETYP=IPv4 SRC=192.0.2.101 DST=192.0.2.210 LEN=60 DSCP=0 TTL=62 ID=58352 "
+    "FLAGS=2 FRAG=0 PROTO=TCP SPT=40001 DPT=8443 SEQ=2794802783 ACK=0 LEN=10 WINDOWS=62020 SYN  URGP=0",
+    "azure-firewall": "TCP request from 192.0.2.101:40001 to 192.0.2.210:8443. Action: Deny. Policy: hub. Rule Collection Group: g. "
+    "Rule Collection: c. Rule: r",
+    "pwru": "0xff180162daa02ae0      0  [curl(3381789)] kfree_skb_reason(SKB_DROP_REASON_NETFILTER_DROP) "
+    "192.0.2.101:40001->192.0.2.210:8443(tcp)",
+    "gadget-tcpdrop": "worker-1  shop  web-1  web  0  4  192.0.2.101:40001  192.0.2.210:8443  SYN_SENT  SYN  NETFILTER_DROP",
     "hubble-dict": "  TIMESTAMP: Mar 17 14:03:13.850\n     SOURCE: 192.0.2.101:40001\nDESTINATION: 192.0.2.210:8443\n"
     "       TYPE: policy-verdict:none EGRESS\n    VERDICT: DENIED\n    SUMMARY: UDP",
 }

@@ -35,6 +35,7 @@ from flowdiag.parserkit import (
     port_number,
     protocol_name,
     seek,
+    unfinished_line,
 )
 
 __all__ = ["OpflexDropLog"]
@@ -55,6 +56,7 @@ _SNIFF = re.compile(
 _PAIR = re.compile(r"\b(SRC|DST|PROTO|SPT|DPT|TYPE|CODE)=(\S{1,60})")
 _FLAG = re.compile(r" ([A-Z]{3})(?= )")
 
+_WITH_PORTS = ("TCP", "UDP")
 _GROUPS = {"Acc-SEC_GROUP_IN_TABLE": Direction.INGRESS, "Acc-SEC_GROUP_OUT_TABLE": Direction.EGRESS}
 _BY_TABLE = {
     "Int-POL_TABLE": "aci-contract",
@@ -85,10 +87,13 @@ class OpflexDropLog:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per packet."""
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             if b"_TABLE " not in line:
                 continue
             text = decode(line)
+            if index == cut:
+                text = text[: text.rfind(" ") + 1]  # its last word may be the beginning of one
             found = _RECORD.search(text, 0, 1000)
             if found is None and _BEGINS.search(text, 0, 1000) is None:
                 continue
@@ -124,6 +129,8 @@ def _flow(found: re.Match[str], rest: str, shared: Frame) -> FlowEvent | None:
     denied = verdict is Verdict.DENIED
     # "2_unrecognized"   a protocol that the decoder has no name for
     protocol = protocol_name(said["PROTO"].removesuffix("_unrecognized"))
+    if said["PROTO"] in _WITH_PORTS and "DPT" not in said:
+        return None
     cause, reason = _why(table, word) if denied else (None, None)
     kind, code = said.get("TYPE", ""), said.get("CODE", "")
     return FlowEvent(

@@ -39,6 +39,7 @@ from flowdiag.parserkit import (
     port_number,
     protocol_name,
     seek,
+    unfinished_line,
     utc_second,
 )
 
@@ -113,6 +114,7 @@ class NsxFirewall:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per packet, and one that says nothing of a verdict per connection that ended."""
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             if b"INET" not in line:
                 continue
@@ -122,17 +124,25 @@ class NsxFirewall:
                 continue
             stamp = _STAMP.match(text)
             shared = frame(block.of_line(index), context, text, instant_of(stamp[0] if stamp else None))
-            if found is None or not (is_ip(found["src"]) and is_ip(found["dst"])):
+            last = index == cut and found is not None and found["flags"] is None and found.end() == len(text)
+            if found is None or not _is_whole(found, last=last):
                 yield ParseWarning(**shared, code="truncated", message="not a whole record of a packet")
             else:
-                yield _flow(found, shared)
+                yield _flow(found, shared, last=last)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
         fold_forms(self, block, context, sink, LineForm(pattern=_form(), clock=utc_second))
 
 
-def _flow(found: re.Match[str], shared: Frame) -> FlowEvent:
+def _is_whole(found: re.Match[str], *, last: bool) -> bool:
+    """Whether a record names both ends; `last` where its last word may be the beginning of one."""
+    # "... UDP 10.2.5.10/137->10.2.5.2": whoever has a port calls one.
+    ports = (found["sport"] is None) == (found["dport"] is None)
+    return ports and is_ip(found["src"]) and is_ip(found["dst"]) and not (last and found["dport"] is None)
+
+
+def _flow(found: re.Match[str], shared: Frame, *, last: bool) -> FlowEvent:
     why, action = found["why"], found["action"]
     # What ended had been let through, and was written when it began.
     verdict = Verdict.UNKNOWN if why == _ENDED else _VERDICTS.get(action or "", Verdict.UNKNOWN)
@@ -144,7 +154,7 @@ def _flow(found: re.Match[str], shared: Frame) -> FlowEvent:
     return FlowEvent(
         **shared,
         src=Peer(ip=canonical_ip(found["src"]), port=port_number(found["sport"])),
-        dst=Peer(ip=canonical_ip(found["dst"]), port=port_number(found["dport"])),
+        dst=Peer(ip=canonical_ip(found["dst"]), port=None if last else port_number(found["dport"])),
         protocol=protocol,
         direction=_DIRECTIONS[found["way"]] if found["gateway"] is None else None,
         verdict=verdict,
