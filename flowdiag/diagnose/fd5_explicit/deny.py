@@ -10,8 +10,9 @@ from flowdiag.diagnose.dns import lookups_closed
 from flowdiag.diagnose.replayed import behind_all
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
+from flowdiag.diagnose.spec import rule_at
 from flowdiag.diagnose.webhooks import denied_webhook
-from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text, refused_text
+from flowdiag.diagnose.wording import a_list, end_text, policy_text, port_text, refused_text, rule_text
 from flowdiag.model.event import Direction, PolicyHit
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -50,7 +51,8 @@ class ExplicitDeny(Rule):
     Advice:
         Narrow the deny rule: an allow beside it changes nothing, not even a more specific CIDR.  In an
         EgressFirewall the first rule that matches decides: put the allow before the Deny.  Antrea's rules
-        go by tier and priority.
+        go by tier, priority and their order in a policy.  A rule for a name before the Deny may mean the
+        address, which OVN-Kubernetes asks DNS for only now and then.
 
     Guard:
         `POLICY_DENIED` (133) is a default deny and never this.  Rules of ordered tiers (Calico, admin
@@ -88,13 +90,19 @@ class ExplicitDeny(Rule):
         if (recorded and all(hit.group == _ANTREA for hit in recorded)) or (
             decided is not None and decided.policy.group == _ANTREA
         ):
-            advice = f"{meant} allow it in an earlier tier, or in a policy there with a lower priority: the first match decides."
+            advice = (
+                f"{meant} allow it by an earlier rule of the same policy, in a policy of the tier with a lower priority, or "
+                "in an earlier tier: the first match decides."
+            )
         if behind_all(case.context, case.end) is not None:
             advice += " A NetworkPolicy that selects it is asked before the baseline, and then decides alone."
         if (recorded and all(hit.kind == _ONE_EACH for hit in recorded)) or (
             decided is not None and decided.policy.kind == _ONE_EACH
         ):
-            advice = f"{meant} allow it before that Deny: of an EgressFirewall the first rule that matches decides."
+            advice = (
+                _named_before(case, peer)
+                or f"{meant} allow it before that Deny: of an EgressFirewall the first rule that matches decides."
+            )
         if recorded:
             names = a_list([_text(hit) for hit in recorded])
             yield self.finding(
@@ -123,6 +131,24 @@ class ExplicitDeny(Rule):
                 cause_key=f"deny:{rule}",
                 limits=("Which policy holds the deny rule is not known.",),
             )
+
+
+def _named_before(case: Case, peer: str) -> str | None:
+    """Say that a rule of the EgressFirewall allows a name, where it may be that of the address that was denied.
+
+    OVN-Kubernetes asks for the addresses of a name itself, in intervals of its TTL (OpenShift, "Configuring an egress
+    firewall"): a pod that gets another one in between is denied.
+    """
+    for rule in case.end.nearest if case.end is not None else ():
+        to = (rule_at(case, rule) or {}).get("to") if rule.policy.kind == _ONE_EACH else None
+        name = to.get("dnsName") if isinstance(to, dict) else None
+        if isinstance(name, str) and rule.unknown and not rule.misses:
+            return (
+                f"{rule_text(rule)} allows {name}: if {peer} is one of its addresses, OVN-Kubernetes did not know it then. It "
+                "asks DNS itself, in intervals of the TTL, so that a name whose answers change is better allowed by its "
+                "ranges, before that Deny. If it is another's, the rules work as written."
+            )
+    return None
 
 
 def _text(hit: PolicyHit) -> str:
