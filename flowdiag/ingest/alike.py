@@ -43,6 +43,8 @@ _MOST_NEW = 64
 _FEW = 4
 """Files that are not worth learning from each other."""
 _MOST_KINDS = 16
+_WRAPPED = 2
+"""Lines that are asked for a wrapper, each of which costs what asking the parser about some dozens does."""
 
 
 def name_pattern(source: Source) -> str:
@@ -254,9 +256,11 @@ class Alike:
 
 
 def _knows_each(parser: Parser, lines: bytes) -> bool:
-    """Whether a parser is certain of every line."""
-    each = (line for line in lines.splitlines(keepends=True) if not line.isspace())
-    return all(sniffed(parser, line) >= CERTAIN for line in each)
+    """Whether a parser is certain of every line, and the first ones are in no wrapper, inside which it may know them, too."""
+    each = [line for line in lines.splitlines(keepends=True) if not line.isspace()]
+    if not all(sniffed(parser, line) >= CERTAIN for line in each):
+        return False
+    return next_layer(b"".join(each[:_WRAPPED])) is None
 
 
 def _is_one(lines: bytes) -> bool:

@@ -150,3 +150,20 @@ def test_whose_cni_it_is_is_looked_for_in_as_much_of_a_file_as_of_the_first(tmp_
     (tmp_path / "z").write_bytes(probe * 50 + drop + probe * 50)
 
     assert [one.cni for one in found_in(tmp_path)] == [None] * 5 + ["cilium"]
+
+
+def test_a_wrapper_behind_fields_that_a_shipper_puts_first_is_seen(tmp_path):
+    """The parser finds its words in wrapped lines, too, and the lines begin alike."""
+    shipped = b'{"cluster":"prod-europe-west-1","node":"worker-1.example.net",'
+    record = (
+        b'{"connection":{"src_ip":"10.84.0.12","dest_ip":"10.84.0.11","src_port":45084,"dest_port":8080,"protocol":"tcp",'
+        b'"direction":"ingress"},"disposition":"deny","src":{"pod_name":"client-1","namespace":"shop"},'
+        b'"dest":{"pod_name":"web-1","namespace":"shop"},"count":2,"node_name":"node-1","timestamp":"2026-01-05T10:00:00Z"}'
+    )
+    for name in "abcde":
+        (tmp_path / name).write_bytes((shipped + record[1:] + b"\n") * 9)
+    entry = b'"logName":"projects/p/logs/policy-action","insertId":"a","resource":{"type":"k8s_node"},"jsonPayload":'
+    (tmp_path / "z").write_bytes((shipped + entry + record + b"}\n") * 9)
+
+    assert said(tmp_path) == said(tmp_path, whole=True)
+    assert found_in(tmp_path)[-1].stack == ("cloud-logging",)
