@@ -12,6 +12,7 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.context import Context
 from flowdiag.diagnose.early import nameless
+from flowdiag.diagnose.egress_addresses import egress_address
 from flowdiag.diagnose.handed_on import handing_on
 from flowdiag.diagnose.inside import own_service, range_owner, second_network
 from flowdiag.diagnose.lost_identity import perhaps_lost, perhaps_lost_in_mesh
@@ -22,7 +23,7 @@ from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text
 from flowdiag.model.cilium import of_range
 from flowdiag.model.endpoint import Endpoint, EndpointKind
-from flowdiag.model.event import Peer
+from flowdiag.model.event import Direction, Peer
 from flowdiag.model.finding import Finding
 from flowdiag.model.objects import Pod
 from flowdiag.model.report import Confidence, Severity
@@ -121,6 +122,10 @@ class WrongIdentity(Rule):
             for end in (case.flow.src, case.flow.dst)
             if (whose := second_network(case.context, end)) is not None
         )
+        egress = egress_address(case.context, case.flow.src) if case.default_denied else None
+        if egress is not None and case.direction is Direction.INGRESS:
+            told = f"{case.flow.src.ip} is the egress address of {egress}"
+            texts += (f"{told}: pods that it selects call with it, and rules for pods do not mean them.",)
         mesh = perhaps_lost_in_mesh(case) if finding.code == "FD101" else None
         if mesh is not None and perhaps_lost(case) is None:
             texts += (mesh,)
