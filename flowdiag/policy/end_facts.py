@@ -28,6 +28,8 @@ _EVERYWHERE = (parse_network("0.0.0.0/0"), parse_network("::/0"))
 _IDENTITY_PREFIX = "k8s:"
 # Labels that Cilium adds to an identity beside the pod's own ("k8s:io.kubernetes.pod.namespace=shop").
 _IDENTITY_OWN = ("io.kubernetes.pod.", "io.cilium.")
+_NO_ENDPOINT = frozenset({"public-network", "private-network"})
+"""Calico's words for an address that is no endpoint's and in no network set (``pub``, ``pvt``), so that no selector means it."""
 # Labels that Calico adds to a workload's endpoint ("projectcalico.org/namespace=shop").
 _ENDPOINT_OWN = ("projectcalico.org/",)
 
@@ -82,7 +84,11 @@ class EndFacts:
         if kind is EndpointKind.UNKNOWN and endpoint.namespace is not None and endpoint.identity_labels:
             # It is not known which pod it is, but Cilium's identity of it has all that its policies ask for.
             return self._unseen_pod(endpoint, at)
-        if kind is EndpointKind.EXTERNAL or endpoint.entity in WORLD_ENTITIES:
+        if (
+            kind is EndpointKind.EXTERNAL
+            or endpoint.entity in WORLD_ENTITIES
+            or endpoint.entity in _NO_ENDPOINT
+        ):
             return Facts(
                 kind="outside",
                 entity=endpoint.entity,

@@ -33,7 +33,7 @@ class AdminPolicy(Rule):
 
     Advice:
         Admin tier: no NetworkPolicy overrides it; ask its owners for an Allow or Pass of higher rank (a
-        lower priority number).  Baseline: any NetworkPolicy that selects the pod replaces it.
+        lower priority number, or an earlier rule).  Baseline: any NetworkPolicy that selects the pod replaces it.
 
     Guard:
         A pod that a NetworkPolicy isolates never reaches the baseline: its refusal is that policy's.  A
@@ -110,4 +110,4 @@ def _advice(case: Case, kind: str, *, baseline: bool) -> str:
             f"alone about all {case.direction} there."
         )
     word = "Accept" if kind == "ClusterNetworkPolicy" else "Allow"
-    return f"No NetworkPolicy overrides it: its owners can add an {word} or Pass rule of a lower priority number."
+    return f"No NetworkPolicy overrides it: its owners can add an {word} or Pass rule before it, or in a policy of a lower priority number."
