@@ -163,7 +163,7 @@ class LineForm(Struct, frozen=True, kw_only=True):
     (`Reading.amend`).  The patterns may then have any number of groups, as long as the third is empty for a line that
     is not of the form, and ``other`` comes last."""
     flags_between: bytes = b", "
-    """What stands between the names of two flags."""
+    """What stands between the names of two flags; empty where each is a letter (`flowdiag.parserkit.flags_of_letters`)."""
     whole: Callable[[bytes, Reading], bool] | None = None
     """For `joined` records whose lines nearly always stand together.  It is called once with all of a block's text,
     gives each such record with `Reading.amend`, and hands other lines to `Reading.look_at` or `Reading.read`.

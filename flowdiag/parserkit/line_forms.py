@@ -28,6 +28,7 @@ from flowdiag.parserkit.native import native
 from flowdiag.parserkit.protocol import Parser
 from flowdiag.parserkit.seconds import SCALES, fractions
 from flowdiag.parserkit.sink import FlowSink
+from flowdiag.parserkit.undated import without_year, without_yearless
 
 __all__ = ["fold_forms"]
 
@@ -115,10 +116,15 @@ class _Folding(LineReading):
             joined = True
         elif not joined:
             found, second_look = self.cut(data)
+            if self.undated:
+                found = without_yearless(found)
             placed = enumerate(found)
             matches = len(found)
         elif form.whole is None or not form.whole(data, self):
             self.look_at_all(data)
+        if joined and self.undated:
+            self.out = [(place, without_year(record)) for place, record in self.out]
+            placed = self.out
         if compiled is not None and (nodes is None or len(set(nodes)) == 1):
             if nodes is not None:
                 node, nodes = nodes[0] or self.context.node, None
@@ -316,6 +322,8 @@ class _Folding(LineReading):
 
     def known(self, place: int, record: Record) -> Counted | None:
         """See `Reading.known`."""
+        if self.undated:
+            record = without_year(record)
         second, fraction, head, more, left, middle, right, what, verdict, words, rest, _ = record
         columns = self.block.envelope
         node = (columns.node[place] if columns is not None and columns.node else None) or self.context.node

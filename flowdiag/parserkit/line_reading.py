@@ -16,7 +16,7 @@ from flowdiag.parserkit.line_form import LineForm, Record
 from flowdiag.parserkit.lines import LinesOf
 from flowdiag.parserkit.placing import place_event
 from flowdiag.parserkit.protocol import Parser
-from flowdiag.parserkit.replies import flag_bits, port_kind
+from flowdiag.parserkit.replies import flag_bits, flags_of_letters, port_kind
 from flowdiag.parserkit.seconds import TimesOfDay
 from flowdiag.parserkit.sink import FlowSink
 
@@ -62,6 +62,11 @@ class LineReading:
         """Records that `LineForm.joined` and `LineForm.whole` gave, each with its line's index."""
         self.heads: dict[int, bytes] = {}
         """Index of a refused record's first line -> its ``head``, where records have several lines."""
+        around = block.envelope
+        self.undated = (
+            context.year is None and context.reference_time is None and (around is None or not around.at)
+        )
+        """Whether nothing tells the year of stamps that leave it out."""
         self.by_left = False
         """Whether the client's port is the left one in the record that `meet` was asked about last."""
 
@@ -96,7 +101,8 @@ class LineReading:
         """Bits of the flags in a text, and those of SYN and ACK as text, for a kind's key."""
         known = self.memory.flags.get(text)
         if known is None:
-            bits = flag_bits(tuple(word.decode("ascii") for word in text.split(self.form.flags_between)))
+            between, words = self.form.flags_between.decode("ascii"), text.decode("ascii")
+            bits = flag_bits(tuple(words.split(between)) if between else flags_of_letters(words))
             known = bits, b"%d" % (bits & _SYN_ACK)
             if len(self.memory.flags) < _MOST_FLAGS:
                 self.memory.flags[text] = known

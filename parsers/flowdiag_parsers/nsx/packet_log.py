@@ -85,7 +85,7 @@ def _form() -> re.Pattern[bytes]:
     return re.compile(
         rb"(?:(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})Z |(?!\d{4}-))((?:[^ \n]{1,80} ){0,3}?INET6? match [A-Z]{2,9}"
         rb" (?:[A-Za-z0-9_.-]{1,64}/)?\d{1,20} (?:IN|OUT)) (?:\d{1,6}) ((?:TCP|UDP) [0-9A-Fa-f.:]{2,45})/(\d{1,5})->"
-        rb"([0-9A-Fa-f.:]{2,45})/(\d{1,5})((?: [SAPUFREW]{1,8}|)(?: [^ \n]{1,100}|))()()()"
+        rb"([0-9A-Fa-f.:]{2,45})/(\d{1,5})()()(?: ([SAPUFREW]{1,8})(?=[ \n])|)((?: [^ \n]{1,100}|))"
         rb"|([^\n]*))\n"
     )
 
@@ -132,7 +132,7 @@ class NsxFirewall:
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
-        fold_forms(self, block, context, sink, LineForm(pattern=_form(), clock=utc_second))
+        fold_forms(self, block, context, sink, LineForm(pattern=_form(), clock=utc_second, flags_between=b""))
 
 
 def _is_whole(found: re.Match[str], *, last: bool) -> bool:
