@@ -80,9 +80,12 @@ def end_key(end: Endpoint, ranges: dict[str, str] | None = None) -> EndKey:
 
 
 def policy_key(end: Endpoint) -> PolicyKey:
-    """What policies see of this pod of a workload, or of this address of a name or range."""
+    """What policies see of this pod of a workload, or of this address of a name, range or node."""
     if end.kind is EndpointKind.EXTERNAL or (end.entity or "").startswith("world"):
         return end.ip
+    if end.kind in (EndpointKind.NODE, EndpointKind.ENTITY):
+        # Ranges tell a node's addresses apart, and Cilium where the API server is from what else a node sends.
+        return f"{end.entity or ''} {end.ip or ''}"
     if end.pod is not None:
         return frozenset(one for one in end.pod.labels.items() if one[0] not in _POD_LABELS)
     return frozenset(end.identity_labels or ())

@@ -200,3 +200,44 @@ def test_a_scan_is_not_let_in(problems):
     assert scanned.connections[0].port is None
     assert scanned.counterfactual is None
     assert "there is nothing to open" in scanned.advice
+
+
+def test_what_an_api_servers_node_sends_is_mended_by_each_identity(tmp_path):
+    """Cilium has the node's address as kube-apiserver and its router's as remote-node: a rule for one does not mean the other."""
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "node-c"},
+        "spec": {"podCIDRs": ["10.0.9.0/24"]},
+        "status": {"addresses": [{"type": "InternalIP", "address": "192.168.7.3"}]},
+    }
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "hook"},
+        "webhooks": [
+            {"name": "hook.example", "clientConfig": {"service": {"namespace": "data", "name": "db"}}}
+        ],
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "data", "name": "db"},
+        "spec": {
+            "clusterIP": "10.96.0.7",
+            "selector": {"app": "db"},
+            "ports": [{"port": 443, "targetPort": 8080}],
+        },
+    }
+    closed = policy("data", "closed", {"podSelector": {}, "policyTypes": ["Ingress"]})
+    server = {"ip": "192.168.7.3", "end": {"identity": 7}}
+    router = {"ip": "10.0.9.1", "end": {"identity": 6}}
+    records = record(1, router, way="INGRESS") + record(3, server, way="INGRESS")
+    state = listed(*OBJECTS[:-1], node, hook, service, closed)
+    (problem,) = analyze([write(tmp_path, state_json=state, flows_jsonl=records)]).problems
+    change = problem.counterfactual
+    rules = [one for text in change.manifests for one in yaml.safe_load(text)["spec"]["ingress"]]
+
+    assert problem.code == "FD307"
+    assert (len(problem.connections), change.proved) == (1, True)
+    assert {"kube-apiserver", "remote-node"} <= {word for one in rules for word in one["fromEntities"]}
