@@ -17,7 +17,9 @@ static uint32_t slot_of(const char *at)
 /* Marks of fewer letters are few. */
 static int stands(const char *text, size_t size, const struct sought *mark)
 {
-    for (const char *at = text, *last = text + size - mark->size; size >= mark->size && at <= last; at++) {
+    if (mark->size > size)
+        return 0;
+    for (const char *at = text, *last = text + size - mark->size; at <= last; at++) {
         at = memchr(at, mark->text[0], (size_t)(last - at) + 1);
         if (!at)
             return 0;
