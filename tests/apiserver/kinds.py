@@ -71,6 +71,7 @@ CILIUM = (
     Served("cilium.io", "v2", "ciliumenvoyconfigs", "CiliumEnvoyConfig"),
     Served("cilium.io", "v2", "ciliumclusterwideenvoyconfigs", "CiliumClusterwideEnvoyConfig", False),
     Served("cilium.io", "v2", "ciliumcidrgroups", "CiliumCIDRGroup", False),
+    Served("cilium.io", "v2", "ciliumegressgatewaypolicies", "CiliumEgressGatewayPolicy", False),
     Served("cilium.io", "v2alpha1", "ciliumendpointslices", "CiliumEndpointSlice", False),
 )
 
@@ -100,7 +101,9 @@ OTHERS = (
     Served("crd.antrea.io", "v1beta1", "tiers", "Tier", False),
     Served("crd.antrea.io", "v1beta1", "groups", "Group"),
     Served("crd.antrea.io", "v1beta1", "clustergroups", "ClusterGroup", False),
+    Served("crd.antrea.io", "v1beta1", "egresses", "Egress", False),
     Served("k8s.ovn.org", "v1", "egressfirewalls", "EgressFirewall"),
+    Served("k8s.ovn.org", "v1", "egressips", "EgressIP", False),
     Served("k8s.cni.cncf.io", "v1beta1", "multi-networkpolicies", "MultiNetworkPolicy"),
     Served("networking.k8s.aws", "v1alpha1", "policyendpoints", "PolicyEndpoint"),
     Served("networking.k8s.aws", "v1alpha1", "applicationnetworkpolicies", "ApplicationNetworkPolicy"),
