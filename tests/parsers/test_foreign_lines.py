@@ -78,3 +78,62 @@ def test_a_traced_packet_without_addresses_is_no_connection():
 
     assert read(NftTrace(), arp + arp_drop) == []
     assert [type(one) for one in read(NftTrace(), cut + DROPPED % 0xBB)] == [ParseWarning]
+
+
+XTABLES = b" TRACE: 2 %08x filter:FORWARD:rule:0x2:DROP  -4 -t filter -A FORWARD -j DROP\n"
+PACKET = b"PACKET: 2 %08x IN=a OUT=b SRC=10.0.1.7 DST=10.0.2.9 LEN=60 TOS=0x0 TTL=63 ID=1DF SPORT=1 DPORT=8080 SYN \n"
+
+
+def codes(events):
+    return [(one.line, one.code if isinstance(one, ParseWarning) else one.dst.port) for one in events]
+
+
+def test_a_drop_of_xtables_whose_packet_never_comes_is_said():
+    """Until 1.8.7 the packet comes behind its first rule; where the file ends before, the drop was lost silently."""
+    assert codes(read(NftTrace(), XTABLES % 1 + PACKET % 2 + XTABLES % 2)) == [(3, 8080), (1, "no-ends")]
+
+
+def test_a_drop_of_xtables_that_is_forgotten_is_said():
+    """Of too many traced packets the oldest is forgotten."""
+    passed = b"".join(PACKET % number for number in range(2, 4200))
+
+    assert codes(read(NftTrace(), XTABLES % 1 + passed)) == [(1, "no-ends")]
+
+
+def test_a_drop_of_xtables_waits_for_the_next_block():
+    """Only the input's end says that nothing comes any more."""
+    parser, context = NftTrace(), ParseContext(input="in")
+    first = list(parser.parse(Block(data=XTABLES % 1, first_line=1), context))
+    second = list(parser.parse(Block(data=PACKET % 1, first_line=2, last=True), context))
+
+    assert (first, codes(second)) == ([], [(2, 8080)])
+
+
+def test_a_packet_of_xtables_that_was_cut_is_said():
+    """What has no address is either not of IP, whose header is then in hex, or was cut."""
+    cut = b"PACKET: 2 00000001 IN=a OUT=b SRC=10.0.1.7 DST=10.0.\n"
+    bridged = b"PACKET: 7 00000002 IN=a OUT=b NH=450000 \n"
+
+    assert codes(read(NftTrace(), cut + XTABLES % 1 + bridged + XTABLES % 2)) == [(2, "no-ends")]
+
+
+def test_no_port_is_taken_of_the_end_of_a_cut_trace():
+    """Until 1.8.7 the packet's line completes a drop, and may itself be the last one."""
+    whole = PACKET % 1
+    for end in range(len(whole) - 1):
+        for event in read(NftTrace(), XTABLES % 1 + whole[:end]):
+            assert isinstance(event, ParseWarning) or event.dst.port in (None, 8080), whole[:end]
+
+
+def test_a_packet_behind_its_rule_in_one_line_is_its_packet():
+    """A rule that the tool could not print ends without a newline, until 1.8.7."""
+    line = b" TRACE: 2 00000001 filter:FORWARD:rule:0x9:DROP " + PACKET % 1
+
+    assert codes(read(NftTrace(), line)) == [(1, 8080)]
+
+
+def test_a_rule_that_the_monitor_does_not_know_drops_as_well():
+    """Rules that were written since nft monitor began have a handle alone."""
+    line = b"trace id 0000000b inet filter forward unknown rule handle 41 (verdict drop)\n"
+
+    assert codes(read(NftTrace(), TRACED % 0xB + line)) == [(2, 80)]
