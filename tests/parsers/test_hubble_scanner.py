@@ -148,6 +148,13 @@ def test_any_changed_byte_is_seen(found, bare, changes):
     compared(data, data, bytes(changed))
 
 
+@pytest.mark.parametrize("start", [b"[", b"{\n", b" [", b"\n{\n"])
+def test_a_block_of_lines_that_begins_like_a_document_is_lines(start):
+    """Its first line was damaged: the others are counted as they are, wherever the input is cut."""
+    line = written(flow())
+    assert compared(line, start + line[len(start) :] + line * 3) >= 3
+
+
 def test_lines_like_known_ones_are_taken():
     """Other times, ports, uuids and MAC addresses are no other line; replies are turned; nothing is read twice."""
     reply = flow(

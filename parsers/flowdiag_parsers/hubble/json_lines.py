@@ -32,8 +32,11 @@ _GLANCE = 64
 
 
 def is_document(block: Block) -> bool:
-    """Whether the block is a JSON array or objects printed over several lines, not one object a line."""
-    if block.envelope is not None:
+    """Whether the block is a JSON array or objects printed over several lines, not one object a line.
+
+    A document is its input's only block: a later one that begins like this is lines, the first of them damaged.
+    """
+    if block.envelope is not None or block.first_line > 1:
         return False
     for size in (_GLANCE, 65_536):
         start = block.data[:size].lstrip()
