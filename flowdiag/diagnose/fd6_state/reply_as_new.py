@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.agent_messages import agent_messages
+from flowdiag.diagnose.aws_agent import opened_untracked
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.replies import EPHEMERAL_FROM
@@ -33,7 +34,8 @@ class ReplyAsNew(Rule):
 
     Advice:
         Do not add an ingress rule for ephemeral ports.  Look at conntrack: a full map, garbage collection,
-        an agent restart, an asymmetric path.
+        an agent restart, an asymmetric path.  AWS's agent does not track what a pod opens before its policies
+        are enforced, in its first seconds.
 
     Guard:
         A SYN opens a new connection, whatever its ports; then this is silent.
@@ -93,13 +95,16 @@ class ReplyAsNew(Rule):
         self, case: Case, summary: str, *, sure: bool, most: Confidence = Confidence.DERIVED
     ) -> Finding:
         agent = agent_messages(case, *_SAID, before_s=3600)
+        untracked = opened_untracked(case)
         return self.finding(
             case,
-            summary=summary + agent.text,
+            summary=(summary if untracked is None else f"{summary[:-1]}{untracked[0]}.") + agent.text,
             said=agent.said,
             advice=(
                 "Add no rule for ephemeral ports: look at conntrack (map pressure, garbage collection), agent "
                 "restarts and asymmetric paths at that time."
+                if untracked is None
+                else f"Add no rule for ephemeral ports. {untracked[1]}"
             ),
             basis=Basis.STATE if sure else Basis.PATTERN,
             most=most,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from flowdiag.diagnose.agent_messages import agent_messages
+from flowdiag.diagnose.aws_agent import AGENT, hidden_by_exception
 from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
@@ -47,8 +48,6 @@ _ZONELESS = frozenset({"antrea-np-log", "hubble-compact", "kube-network-policies
 """Parsers of logs whose stamps are in the node's own time and mostly do not say which that is."""
 _OFFSETS_S = 14 * 3600
 """The largest offset from UTC (Pacific/Kiritimati); the smallest is -12."""
-_AWS_AGENT = "aws-network-policy-agent"
-"""aws/aws-network-policy-agent#582"""
 
 
 class RecordedAgainstReplay(Rule):
@@ -60,7 +59,8 @@ class RecordedAgainstReplay(Rule):
 
     Advice:
         Trust the record.  Look for policies that the dump lacks, for policies changed or deleted since,
-        for labels that changed, and for an agent that lags behind.
+        for labels that changed, and for an agent that lags behind.  AWS's agent and Kube-OVN hold an
+        ipBlock's exception against what others allow.
 
     Guard:
         Where the replay cannot decide there is no disagreement.  Where kinds of policy of this CNI were
@@ -110,6 +110,7 @@ class RecordedAgainstReplay(Rule):
             ),
             said=agent.said,
             advice=excepted_for_all(case)
+            or hidden_by_exception(case)
             or _relabelled(case)
             or _written(case)
             or _of_aws(case)
@@ -199,14 +200,15 @@ def _limits(case: Case, missing: tuple[str, ...]) -> Iterator[str]:
             "its pods before policies are asked, and then needs a rule for those."
         )
     isolated = known is not None and bool(known.isolated_by)
-    if case.flow.distinct.parser == _AWS_AGENT and case.direction is Direction.EGRESS and not isolated:
+    # aws/aws-network-policy-agent#582
+    if case.flow.distinct.parser == AGENT and case.direction is Direction.EGRESS and not isolated:
         yield "The AWS agent is known to log egress denials of pods that only ingress policies select: possibly false."
 
 
 def _of_aws(case: Case) -> str | None:
     """What is to be looked at before the policies where AWS's agent refused a pod that none closes in this direction."""
     known = case.end
-    if case.flow.distinct.parser != _AWS_AGENT or known is None or known.isolated_by or known.decided_by:
+    if case.flow.distinct.parser != AGENT or known is None or known.isolated_by or known.decided_by:
         return None
     parts = []
     if case.direction is Direction.EGRESS:
