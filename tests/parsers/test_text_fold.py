@@ -15,6 +15,7 @@ from flowdiag.ingest.skim import leaves_out_lines
 from flowdiag.model.event import FlowEvent, GapEvent, Verdict
 from flowdiag.parserkit import Block, Envelope, ParseContext
 from flowdiag.tally import Tally
+from flowdiag_parsers.aci.drop_log import OpflexDropLog
 from flowdiag_parsers.antrea.flow_records import AntreaFlows
 from flowdiag_parsers.antrea.np_log import AntreaNpLog
 from flowdiag_parsers.aws.policy_agent import AwsPolicyAgent
@@ -830,7 +831,62 @@ nsx_packets = st.one_of(
         ]
     ),
 )
+aci_packets = st.one_of(
+    st.builds(
+        lambda at, by, table, word, rule, tenants, macs, ends, ip, what, end: (
+            f"{at}{by}{table} {word}{rule}{tenants}  {macs} {ends} LEN=60 {ip} PROTO={what}{end}"
+        ),
+        st.sampled_from(
+            [
+                "[2026-Jan-05 10:00:00.5] ",
+                "[2026-Jan-05 10:00:01.845663] ",
+                "[2026-Jum-05 10:00:01.845663] ",
+                "[2026-Feb-31 10:00:01.845663] ",
+                "",
+            ]
+        ),
+        st.sampled_from(["", "[info] [ovs/PacketLogHandler.cpp:262:parseLog] "]),
+        st.sampled_from(["Acc-SEC_GROUP_IN_TABLE", "Acc-SEC_GROUP_OUT_TABLE", "Int-POL_TABLE"]),
+        st.sampled_from(["MISS", "DENY", "PERMIT"]),
+        st.sampled_from(["", " /PolicyUniverse/PolicySpace/t/GbpeL24Classifier/c/"]),
+        st.sampled_from(["", "", " common N/A"]),
+        st.sampled_from(
+            [
+                "MAC=5a:08:66:ce:0b:49:9e:72:a6:94:18:af:IPv4",
+                "SMAC=00:22:bd:f8:19:ff DMAC=0a:58:0a:02:00:c3 ETYP=IPv4",
+                "SMAC=00:22:bd:f8:19:ff DMAC=0a:58:0a:02:00:c3 ETYP=35020_unrecognized",
+            ]
+        ),
+        st.builds(
+            lambda a, b: f"SRC={a} DST={b}",
+            st.sampled_from(["10.2.0.2", "2001:db8::7", "10.2.0.777"]),
+            st.sampled_from(["10.2.0.9", "2001:db8::9"]),
+        ),
+        st.sampled_from(
+            [
+                "DSCP=0 TTL=62 ID=58352 FLAGS=2 FRAG=0",
+                "DSCP=0 TTL=62 ID=58352 FLAGS=2 FRAG=185",
+                "TC=0 HL=1 FL=0",
+            ]
+        ),
+        st.one_of(
+            st.builds(
+                lambda a, b, flags: f"TCP SPT={a} DPT={b} SEQ=1 ACK=0 LEN=10 WINDOWS=62020 {flags} URGP=0",
+                st.sampled_from([53, 40_001, 99_999, "00080"]),
+                ports,
+                st.sampled_from(["SYN ", "ACK SYN ", "", "XYZ SYN"]),
+            ),
+            st.builds(lambda a, b: f"UDP SPT={a} DPT={b} LEN=74", ports, ports),
+            st.sampled_from(
+                ["ICMP TYPE=8 CODE=0 ID=0 SEQ=0", "2_unrecognized", "T", "TCP SPT=1 DPT=2", "UDP"]
+            ),
+        ),
+        st.sampled_from(["", " ", " behind"]),
+    ),
+    st.sampled_from(["", "what is this", "[2026-Jan-05 10:00:00.845663] [info] [lib/Agent.cpp:120:start] x"]),
+)
 FORMS = [
+    (OpflexDropLog(), aci_packets),
     (AwsVpcFlow(), vpc_lines),
     (KubeNetworkPolicies(), judged_packets),
     (UlogdPackets(), ulogd_lines),
