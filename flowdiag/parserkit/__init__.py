@@ -52,7 +52,7 @@ from flowdiag.parserkit.json_records import (
     object_of,
     text_of,
 )
-from flowdiag.parserkit.kernel_drops import KERNEL_DROP, kernel_drop
+from flowdiag.parserkit.kernel_drops import KERNEL_DROP, is_whole_drop, kernel_drop
 from flowdiag.parserkit.klog import KLOG_BYTES, Klog, read_klog
 from flowdiag.parserkit.known_lines import PLAIN, Entry
 from flowdiag.parserkit.line_form import (
@@ -174,6 +174,7 @@ __all__ = [
     "is_housekeeping",
     "is_ip",
     "is_mac",
+    "is_whole_drop",
     "is_workload_interface",
     "iter_lines",
     "json_lines",

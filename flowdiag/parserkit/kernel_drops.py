@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flowdiag.model.event import Cause
 
-__all__ = ["KERNEL_DROP", "kernel_drop"]
+__all__ = ["KERNEL_DROP", "is_whole_drop", "kernel_drop"]
 
 KERNEL_DROP = "SKB_DROP_REASON_"
 """How the enumeration's names begin."""
@@ -64,3 +64,8 @@ def kernel_drop(word: str) -> tuple[Cause | None, str] | None:
     if name.startswith(_CONFIGURATION):
         return Cause.CONFIGURATION, reason
     return (Cause.NOISE if name.startswith(_NOISE) else Cause.FAULT), reason
+
+
+def is_whole_drop(word: str) -> bool:
+    """Whether what stands at the end of a line that may have been cut off is a whole name, as far as any is known here."""
+    return word.removeprefix(KERNEL_DROP) in (*_ANYBODY, "NO_SOCKET")

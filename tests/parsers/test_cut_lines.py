@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+
 import pytest
 
-from flowdiag.parserkit import Block, FlowEvent, ParseContext, ParseWarning, Peer, registry
+from flowdiag.ingest import Gathered, ReadOptions, recognise
+from flowdiag.ingest.blocks import blocks
+from flowdiag.ingest.detect import detect
+from flowdiag.ingest.parts import parts_of
+from flowdiag.ingest.plugins import parser_named, parsers
+from flowdiag.parserkit import Block, FlowEvent, ParseContext, ParseWarning, Peer, parse_rfc3339, registry
+from tests.conftest import ROOT
 
 PACKET = (
     "IN=cni0 OUT=eth0 MAC=ee:ee:ee:ee:ee:ee:02:42:0a:00:01:05:08:00 SRC=192.0.2.101 DST=192.0.2.210 LEN=60 TOS={}00 "
@@ -120,3 +129,137 @@ def test_what_grafana_says_above_its_lines_is_no_record_cut_off():
     )
 
     assert [type(event) for event in plugin.parse(block, ParseContext(input="t"))] == [FlowEvent]
+
+
+KNOWN = registry.available("flowdiag.parsers")
+CASES = sorted(
+    path.parent
+    for path in (ROOT / "fixtures" / "parsers").glob("*/*/about.toml")
+    if path.parents[1].name in KNOWN
+    and not registry.load("flowdiag.parsers", path.parents[1].name).plugin.document
+)
+BEFORE, BEHIND = 12, 8
+LONGEST = 1500
+
+
+def peeled(case):
+    """A fixture's lines without their wrappers, and the context that its goldens are read in."""
+    known = tomllib.loads((case / "about.toml").read_text()).get("context", {})
+    options = ReadOptions(format=case.parent.name, year=known.get("year"))
+    with Gathered([str(path) for path in case.glob("input.*")]) as gathered:
+        source = gathered.sources[0]
+        found = detect(source, recognise(gathered.sources)[source.name], parsers()[0], options)
+        data = b"".join(
+            block.data
+            for part in parts_of(found, options)
+            for block in blocks(part, parser_named(part.parser), part.context(), [])
+        )
+    context = {
+        "input": "t",
+        "year": known.get("year"),
+        "endpoint_ids": {int(number): pod for number, pod in known.get("endpoint_ids", {}).items()},
+    }
+    if "reference_time" in known:
+        context["reference_time"] = parse_rfc3339(str(known["reference_time"]))
+    return data.splitlines(keepends=True), context
+
+
+def wrongly(left: FlowEvent, wholes: list[FlowEvent]) -> dict[str, object]:
+    """What of the least wrong reading differs; what is not known is not wrong."""
+    told = names(left) | {
+        f"{side} {name}": getattr(getattr(left, side), name)
+        for side in ("src", "dst")
+        for name in ("service", "entity")
+        if getattr(getattr(left, side), name) is not None
+    }
+    if left.tcp_flags:
+        told["flags"] = left.tcp_flags
+    best: dict[str, object] | None = None
+    for whole in wholes:
+        known = (
+            names(whole)
+            | {"flags": whole.tcp_flags}
+            | {
+                f"{side} {name}": getattr(getattr(whole, side), name)
+                for side in ("src", "dst")
+                for name in ("service", "entity")
+            }
+        )
+        wrong = {name: value for name, value in told.items() if known.get(name) != value}
+        if best is None or len(wrong) < len(best):
+            best = wrong
+    return best or {}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_no_line_of_a_fixture_names_something_else_where_a_file_ends_within_it(case):
+    """Each line as a file's last one, cut after each byte, behind the lines before it: fields are as in the whole, or unknown.
+
+    Of JSON only what is whole is read; some bytes of it are enough.
+    """
+    lines, known = peeled(case)
+    plugin = registry.load("flowdiag.parsers", case.parent.name).plugin
+
+    def told(data: bytes) -> list[FlowEvent]:
+        block, context = Block(data=data, last=True), ParseContext(**known)
+        return [event for event in plugin.parse(block, context) if isinstance(event, FlowEvent)]
+
+    shapes: set[bytes] = set()
+    for number in range(len(lines)):
+        shape = re.sub(rb"\d+", b"0", lines[number])
+        if shape in shapes:
+            continue
+        shapes.add(shape)
+        before = b"".join(lines[max(0, number - BEFORE) : number])
+        whole = before + lines[number].rstrip(b"\r\n") + b"\n"
+        by_line: dict[int, list[FlowEvent]] = {}
+        # What follows may tell more of a record, and so may its not being there.
+        for data in (whole, b"".join(lines[max(0, number - BEFORE) : number + BEHIND])):
+            for event in told(data):
+                by_line.setdefault(event.line, []).append(event)
+        text = lines[number].rstrip(b"\r\n")[:LONGEST]
+        for end in range(1, len(text), 17 if text[:1] == b"{" else 1):
+            for left in told(before + text[:end]):
+                wrong = wrongly(left, by_line.get(left.line, []))
+                assert not wrong, (number + 1, text[:end])
+
+
+JUDGED = (
+    'I0105 10:00:01.000001       1 engine.go:67] "Evaluating packet" id={0} direction="Egress" srcPod="shop/a" dstPod="shop/b" packet=<\n'
+    "\t[{0}] 10.0.1.{0}:40243 10.0.2.2:8080 TCP\n >\n"
+)
+VERDICT = 'I0105 10:00:01.000100       1 engine.go:67] "Packet denied by egress policy" id='
+
+
+def test_no_verdict_is_joined_to_another_packet_by_half_of_an_id():
+    """Where a file ends behind ``id=1`` of ``id=12``, packet 1 is not the one that was refused."""
+    said = JUDGED.format(1) + JUDGED.format(12) + VERDICT
+    refused = [(one.src.ip, str(one.verdict)) for one in flows("kube-network-policies", said + "12\n")]
+    half = flows("kube-network-policies", said + "1")
+    alone = flows("kube-network-policies", JUDGED.format(12) + VERDICT + "12")
+
+    assert ("10.0.1.12", "denied") in refused
+    assert {one.verdict for one in half} == {"unknown"}
+    assert [str(one.verdict) for one in alone] == ["denied"]
+
+
+def test_a_reason_that_was_cut_off_is_no_other_reason():
+    """``NET`` of ``NETFILTER_DROP`` is no fault of the network, and the last line of a paste is often whole."""
+    row = LINES["gadget-tcpdrop"]
+    plugin = registry.load("flowdiag.parsers", "gadget-tcpdrop").plugin
+
+    def read(text: str) -> list[object]:
+        block = Block(data=text.encode(), last=True)
+        return [getattr(one, "reason", None) for one in plugin.parse(block, ParseContext(input="t"))]
+
+    assert read(row) == read(row + "\n") == ["netfilter-drop"]
+    assert read(row.removesuffix("FILTER_DROP")) == [None]
+
+
+def test_a_record_of_aci_that_was_cut_in_the_midst_of_a_log_names_no_other_port():
+    """A writer that was killed leaves half of a line, and another begins behind it."""
+    whole = LINES["opflex-drop-log"]
+    (known,) = flows("opflex-drop-log", whole + "\n")
+    for end in range(len(whole)):
+        for left in flows("opflex-drop-log", whole[:end] + "\n"):
+            assert names(left).items() <= names(known).items(), whole[:end]

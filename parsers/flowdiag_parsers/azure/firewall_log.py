@@ -38,6 +38,7 @@ from flowdiag.parserkit import (
     protocol_name,
     seek,
     text_of,
+    unfinished_line,
 )
 
 __all__ = ["AzureFirewall"]
@@ -107,12 +108,13 @@ class AzureFirewall:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per record."""
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             body = object_behind(line, b'"SourceIp"')
             if body.lstrip()[:1] != b"{":
                 text = decode(line)
                 if "request from " in text[:200]:
-                    yield from _said(text, None, frame(block.of_line(index), context, text))
+                    yield from _said(text, None, frame(block.of_line(index), context, text), cut=index == cut)
                 continue
             around, text = block.of_line(index), decode(line)
             record = json_object(body)
@@ -161,8 +163,8 @@ def _of(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
     )
 
 
-def _said(text: str, category: str | None, shared: Frame) -> Iterator[Event]:
-    """What a sentence says; whatever else a category's records hold is passed over."""
+def _said(text: str, category: str | None, shared: Frame, *, cut: bool = False) -> Iterator[Event]:
+    """What a sentence says, without its rule where it may have been `cut` off; whatever else a category holds is passed over."""
     found = _SENTENCE.search(text, 0, 5000)
     if found is None or not is_ip(found["src"].strip("[]")):
         if category is None and _SAID.search(text, 0, 400) is None:
@@ -178,7 +180,11 @@ def _said(text: str, category: str | None, shared: Frame) -> Iterator[Event]:
         ends=(found["src"].strip("[]"), found["sport"] or None, found["dst"], found["dport"] or None),
         name=found["dst"],
         action=found["action"] or _TRANSLATED,
-        rule=f"{rule['set']}/{rule['rule']}" if rule is not None else rest.strip(" .") or None,
+        rule=None
+        if cut
+        else f"{rule['set']}/{rule['rule']}"
+        if rule is not None
+        else rest.strip(" .") or None,
         threat=" IDS: " in rest or "ThreatIntel: " in rest,
     )
 

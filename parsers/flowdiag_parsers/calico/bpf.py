@@ -111,6 +111,9 @@ class CalicoBpf:
             if packet is not None and index == cut:
                 # The line ends with the destination's port, of which digits may be missing.
                 packet = structs.replace(packet, dport=None, icmp=None)
+                if packet.dst is not None and ":" in packet.dst:
+                    # Nothing parts an address of IPv6 from its port.
+                    packet = structs.replace(packet, dst=None)
             if packet is None:
                 yield _trace_event(trace, text, around, context)
             else:

@@ -20,9 +20,13 @@ class Carrier(Struct, frozen=True):
     node: str | None
     raw: str | None
     context: ParseContext
+    cut: bool = False
+    """The line's last word may be the beginning of one."""
 
 
-def carrier(around: LineEnvelope, context: ParseContext, raw: str, stamp: str | None = None) -> Carrier:
+def carrier(
+    around: LineEnvelope, context: ParseContext, raw: str, stamp: str | None = None, *, cut: bool = False
+) -> Carrier:
     """Take time and node from the envelope, or the time from a collector's `stamp` in front of the line."""
     at, source = around.at, around.time_source
     if stamp is not None:
@@ -35,4 +39,5 @@ def carrier(around: LineEnvelope, context: ParseContext, raw: str, stamp: str | 
         around.node or context.node,
         raw if context.keep_raw else None,
         context,
+        cut,
     )

@@ -30,6 +30,7 @@ __all__ = ["Packet", "identity_of", "local_pod", "peer_of", "read_packet"]
 # "10.0.0.1 -> 10.0.0.2", "[unknown]"                          ESP, GRE, fragments; nothing dissected
 _PACKET = re.compile(r"(\S{1,300}) -> (\S{1,300})(?: (.{0,200}))?")
 _WITH_PORTS = frozenset({"TCP", "UDP", "SCTP"})
+_NAMED = _WITH_PORTS | {"ICMP", "ICMPv6"}
 _FLAGS = frozenset({"SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS"})
 
 _RESERVED = {word: number for number, word in RESERVED_IDENTITIES.items()}
@@ -49,12 +50,13 @@ class Packet(Struct, frozen=True):
     icmp: Icmp | None = None
 
 
-def read_packet(text: str, *, ends_alone: bool = False) -> Packet | None:
+def read_packet(text: str, *, ends_alone: bool = False, cut: bool = False) -> Packet | None:
     """Read a connection summary; ``None`` where it is none.
 
     Args:
         text: the summary.
         ends_alone: it has no protocol, whatever the packet is.
+        cut: its last word may be the beginning of one.
     """
     text = text.strip()
     if text == "[unknown]":
@@ -64,7 +66,13 @@ def read_packet(text: str, *, ends_alone: bool = False) -> Packet | None:
         return None
     (src, sport), (dst, dport) = split_address(match[1]), split_address(match[2])
     said = (match[3] or "").strip()
+    if cut and not said and sport is None:
+        # The destination's address, or that of a card, of which digits may be missing.
+        return Packet(src)
     protocol, flags, icmp = _protocol(said, ":" in src)
+    if cut:
+        flags, icmp = None, None
+        protocol = protocol if protocol in _NAMED else None
     if sport is not None and protocol not in _WITH_PORTS and not ends_alone:
         # Behind ports their protocol is always written: the line was cut off, perhaps within a number.
         return Packet(src, sport, dst if dport is not None else None, dport if said else None, None)

@@ -147,7 +147,10 @@ class CiliumMonitor:
             stamp, text = _peel(original)
             if not text.strip():
                 continue
-            around = carrier(block.of_line(index), context, original, stamp)
+            around = carrier(block.of_line(index), context, original, stamp, cut=index == final)
+            if index == final and any(mark in line for mark in _VERBOSE):
+                # Identities and addresses stand anywhere in it: its last word may be the beginning of one.
+                text = text[: text.rfind(" ") + 1].rstrip()
             follows, last = around.line == last + 1, around.line
             if pending is not None and follows and is_layer(text):
                 # A layer belongs to the record whose lines it follows without a gap: so it does not

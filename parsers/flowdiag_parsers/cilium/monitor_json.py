@@ -109,7 +109,7 @@ class CiliumMonitorJson:
             text = original.strip()
             if not text:
                 continue
-            c = carrier(block.of_line(index), context, original)
+            c = carrier(block.of_line(index), context, original, cut=index == final)
             if text[0] != "{":
                 events = read_line(text, c)
                 if events is not None:

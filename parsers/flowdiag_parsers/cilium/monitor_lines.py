@@ -179,7 +179,7 @@ def _flow(
 
 def _drop(text: str, c: Carrier) -> list[Event] | None:
     match = _DROP.fullmatch(text)
-    packet = read_packet(match["packet"]) if match is not None else None
+    packet = read_packet(match["packet"], cut=c.cut) if match is not None else None
     if match is None or packet is None:
         return None
     src = peer_of(packet.src, packet.src_port, match["s"], None, c.context)
@@ -250,7 +250,7 @@ def _named(name: str, ip: str | None, port: int | None) -> Peer:
 
 def _policy(text: str, c: Carrier) -> list[Event] | None:
     match = _POLICY.fullmatch(text)
-    packet = read_packet(match["packet"]) if match is not None else None
+    packet = read_packet(match["packet"], cut=c.cut) if match is not None else None
     if match is None or packet is None:
         return None
     ingress = (match["direction"] == "ingress") == (match["flag"] != " false")
@@ -279,7 +279,7 @@ def _policy(text: str, c: Carrier) -> list[Event] | None:
 
 def _trace(text: str, c: Carrier) -> list[Event] | None:
     match = _TRACE.fullmatch(text)
-    packet = read_packet(match["packet"]) if match is not None else None
+    packet = read_packet(match["packet"], cut=c.cut) if match is not None else None
     if match is None or packet is None:
         return None
     to = match["arrow"] == "->"

@@ -131,13 +131,17 @@ def packet_of(layers: dict[str, dict[str, str]]) -> Packet:
     for name in ("TCP", "UDP", "SCTP"):
         if name in layers:
             fields = layers[name]
-            flags = tuple(f for f in _FLAGS if fields.get(f) == "true") if name == "TCP" else None
+            told = name == "TCP" and "SYN" in fields
+            flags = tuple(f for f in _FLAGS if fields.get(f) == "true") if told else None
             return Packet(src, _port(fields.get("SrcPort")), dst, _port(fields.get("DstPort")), name, flags)
     for name, protocol in (("ICMPv4", "ICMP"), ("ICMPv6", "ICMPv6")):
         if name in layers:
             icmp = icmp_from_name(layers[name].get("TypeCode", ""), v6=name == "ICMPv6")
             return Packet(src, None, dst, None, protocol, None, icmp)
     protocol_word = (ip.get("Protocol") or ip.get("NextHeader")) if ip else ethernet.get("EthernetType")
+    if protocol_word in ("IPv4", "IPv6") and not ip:
+        # Its layer did not come.
+        protocol_word = None
     return Packet(src, None, dst, None, protocol_word)
 
 

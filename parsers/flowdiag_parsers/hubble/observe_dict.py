@@ -137,6 +137,8 @@ class HubbleDict:
             cut = block.last and not block.data.endswith(b"\n")
             if cut and lines[-1].lstrip().startswith("SUMMARY:"):
                 fields["SUMMARY"] = believed(fields["SUMMARY"]) or ""
+            elif cut and lines[-1].lstrip().startswith("VERDICT:"):
+                fields["VERDICT"] = fields["VERDICT"].partition(" BY ")[0]
             cut = cut and "SUMMARY" not in fields
             yield from _record(fields, lines, around, context, clock, cut=cut)
         yield from foreign

@@ -203,8 +203,11 @@ _PROTOCOLS = frozenset({"ICMPv4", "ICMPv6", "IGMP", "SCTP", "TCP", "UDP", "VRRP"
 
 
 def believed(summary: str | None) -> str | None:
-    """A summary that may be cut off: nothing, where it may be half of a protocol's name."""
-    return summary if summary is None or " " in summary or summary in _PROTOCOLS else None
+    """A summary that may be cut off: its protocol, or nothing where that is cut off; flags and codes may be missing."""
+    if summary is None or summary in _PROTOCOLS:
+        return summary
+    word = summary.partition(" ")[0]
+    return word if word in _PROTOCOLS and word != summary else None
 
 
 @lru_cache(maxsize=8192)

@@ -28,6 +28,7 @@ from flowdiag.parserkit import (
     instant_of,
     integer_of,
     is_ip,
+    is_whole_drop,
     iter_lines,
     json_object,
     kernel_drop,
@@ -35,6 +36,7 @@ from flowdiag.parserkit import (
     port_number,
     seek,
     text_of,
+    unfinished_line,
 )
 
 __all__ = ["GadgetTcpdrop"]
@@ -99,6 +101,7 @@ class GadgetTcpdrop:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per drop."""
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             around, text = block.of_line(index), decode(line)
             if line.lstrip()[:1] == b"{":
@@ -116,8 +119,11 @@ class GadgetTcpdrop:
                 continue
             row = _ROW.search(text, 0, 4000)
             if row is not None:
-                at = instant_of(row["at"])
-                yield from _of_row(row, frame(around, context, text, at))
+                shared = frame(around, context, text, instant_of(row["at"]))
+                if index == cut and row.end("reason") == len(text) and not is_whole_drop(row["reason"]):
+                    yield ParseWarning(**shared, code="truncated", message="a drop whose reason is cut off")
+                else:
+                    yield from _of_row(row, shared)
             elif _ROW_END.search(text, 0, 4000) is not None:
                 yield _without_ends(frame(around, context, text))
 

@@ -37,7 +37,7 @@ from flowdiag_parsers.kindnet.streams import (
     open_packet,
 )
 
-__all__ = ["read_known", "read_line"]
+__all__ = ["read_known", "read_line", "without_half"]
 
 # '"Evaluating packet" id=9 direction="Egress" srcPod="default/frontend" dstPod="default/backend" packet=<'   v0.9
 _FIELD = re.compile(
@@ -59,7 +59,10 @@ _OLD_STEP = re.compile(
 _OLD_END = re.compile(
     r"Finished syncing packet (?P<id>\d{1,10}) took: \S{1,30} accepted: (?P<accepted>true|false)"
 )
+# '"Packet denied by egress policy" id=9' may be the beginning of a line about packet 95
+_LAST_ID = re.compile(r" id=(?P<id>\d{1,10})\Z")
 _WAYS = {"egress": Direction.EGRESS, "ingress": Direction.INGRESS}
+_UNLIKE = ("TCP", "UDP", "SCTP")
 _LEVELS = ("info", "warning", "error", "fatal")
 
 
@@ -137,6 +140,19 @@ def read_line(text: str, stream: Stream, around: LineEnvelope, context: ParseCon
         return
     fields = {match["key"]: _value(match) for match in _FIELD.finditer(body, message.end(), 4000)}
     yield from _record(message["msg"], fields, stream, shared, header.level)
+
+
+def without_half(text: str, stream: Stream) -> str:
+    """A line that may have been cut off, without a protocol or an id that may be the beginning of another."""
+    packet = _PACKET.search(text, 0, 300)
+    if packet is not None and packet.end("proto") == len(text) and packet["proto"] not in _UNLIKE:
+        return text[: packet.start("proto")]
+    last = _LAST_ID.search(text)
+    if last is not None and any(
+        str(number).startswith(last["id"]) and str(number) != last["id"] for number in stream.packets
+    ):
+        return text[: last.start()]
+    return text
 
 
 def _value(match: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ from flowdiag.parserkit import (
     iter_lines,
     part_of,
     seek,
+    unfinished_line,
     yearless_instant,
 )
 
@@ -61,14 +62,18 @@ class KubeNetworkPolicies:
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per verdict, and one without for a packet whose verdict is not there."""
         # What reads is loaded where there is such a log: every parser is asked about every file.
-        from flowdiag_parsers.kindnet.judged import read_line
+        from flowdiag_parsers.kindnet.judged import read_line, without_half
         from flowdiag_parsers.kindnet.streams import stream_of, unjudged
 
         streams: Streams = context.memory.setdefault("knp", {})
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             if line.strip():
                 around = block.of_line(index)
-                yield from read_line(decode(line), stream_of(streams, around), around, context)
+                stream, text = stream_of(streams, around), decode(line)
+                if index == cut:
+                    text = without_half(text, stream)
+                yield from read_line(text, stream, around, context)
         if block.last:
             yield from unjudged(streams)
 

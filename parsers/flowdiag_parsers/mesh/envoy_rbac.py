@@ -32,6 +32,7 @@ from flowdiag.parserkit import (
     json_object,
     split_address,
     text_of,
+    unfinished_line,
 )
 
 __all__ = ["EnvoyRbac"]
@@ -73,6 +74,7 @@ class EnvoyRbac:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per refusal."""
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             if _MARK not in line:
                 continue
@@ -92,7 +94,10 @@ class EnvoyRbac:
                 yield ParseWarning(**shared, code="truncated", message="the refused request is cut off")
                 continue
             request = head.groupdict() if head is not None and head["method"] != "-" else None
-            yield _flow(shared, policy, ends["remote"], ends["local"], request)
+            remote = ends["remote"]
+            if index == cut and ends.end() == len(text):
+                remote = remote.rpartition(":")[0] + ":0"  # a port of which digits may be missing
+            yield _flow(shared, policy, remote, ends["local"], request)
 
 
 def _from_json(record: dict[str, Any], shared: Frame) -> Event:

@@ -35,6 +35,7 @@ from flowdiag.parserkit import (
     port_number,
     split_address,
     text_of,
+    unfinished_line,
 )
 
 __all__ = ["LinkerdProxy"]
@@ -82,6 +83,7 @@ class LinkerdProxy:
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per refusal."""
+        cut = unfinished_line(block)
         for index, line in iter_lines(block):
             if _CONNECTION not in line and _REQUEST not in line:
                 continue
@@ -97,9 +99,18 @@ class LinkerdProxy:
                 continue
             spans = list(_SPAN.finditer(text, 0, found.start()))
             port = port_number(spans[-1]["port"] or spans[-1]["own"]) if spans else None
-            yield _flow(
-                found["said"], dict(_PAIR.findall(text, found.end() - 1)), port, around, context, text
-            )
+            fields = dict(_PAIR.findall(text, found.end() - 1))
+            if index == cut and fields:
+                _cut_last(fields)
+            yield _flow(found["said"], fields, port, around, context, text)
+
+
+def _cut_last(fields: dict[str, str]) -> None:
+    """Take away what a line that may have been cut off says last; of ``client=10.0.1.7:584`` the address is whole."""
+    key, value = fields.popitem()
+    host, colon, _ = value.rpartition(":")
+    if key == "client" and colon and is_ip(host.strip("[]")):
+        fields[key] = host.strip("[]")
 
 
 def _port_of(record: dict[str, Any]) -> int | None:

@@ -206,7 +206,7 @@ def _journal_line(line: bytes, around: LineEnvelope, context: ParseContext) -> I
 def _packet_event(
     text: str, raw: str, header: Header, around: LineEnvelope, context: ParseContext, last: bool
 ) -> Event:
-    packet = read_packet(text)
+    packet = read_packet(text, cut=last)
     if packet is None:
         code = "truncated" if last else "malformed-packet-line"
         return _warning(code, "addresses of the packet are missing or cut off", raw, around, context)

@@ -65,15 +65,26 @@ _PROTOCOLS = {"132": "SCTP", "6": "TCP", "17": "UDP", "1": "ICMP", "58": "ICMPv6
 
 _NAMES = frozenset({"TCP", "UDP", "ICMP", "ICMPv6", "UDPLITE", "AH", "ESP"})
 """All that the kernel calls by a name: another word at a line's end is half of one."""
+_UNLIKE = frozenset({"TCP", "ICMPv6", "UDPLITE", "AH", "ESP"})
+"""Those with which no other name begins."""
 
 
-def read_packet(text: str) -> Packet | None:
-    """Read the packet of a line; ``None`` where its addresses are missing or cut off."""
+def read_packet(text: str, *, cut: bool = False) -> Packet | None:
+    """Read the packet of a line; ``None`` where its addresses are missing or cut off.
+
+    Args:
+        text: the line.
+        cut: its last word may be the beginning of one.
+    """
     match = _PACKET.search(text)
     if match is None:
         return None
     proto = match["proto"]
-    if proto and match.end("proto") == len(text) and not proto.isdigit() and proto not in _NAMES:
+    if (
+        proto
+        and match.end("proto") == len(text)
+        and (proto not in _UNLIKE if cut else not proto.isdigit() and proto not in _NAMES)
+    ):
         proto = None
     tail = match.end()
     icmp = tcp_flags = None
@@ -83,7 +94,12 @@ def read_packet(text: str) -> Packet | None:
     elif proto == "TCP":
         # SEQ and ACK numbers, where a rule asks for them, stand before WINDOW: at most 40 characters.
         flags = _FLAGS.search(text, tail, tail + 160)
-        tcp_flags = tuple(flags[1].split()) if flags else None
+        # At a cut line's end a flag may be missing, and URG be the beginning of URGP.
+        tcp_flags = (
+            tuple(flags[1].split())
+            if flags and not (cut and not text.startswith(" URGP=", flags.end()))
+            else None
+        )
     dst_mac, src_mac = _macs(match["link"])
     sport, dport = match["spt"], match["dpt"]
     return Packet(

@@ -120,9 +120,9 @@ class PacketLine(Struct, frozen=True, kw_only=True):
 
 
 def _protocol(word: str, *, last: bool) -> str | None:
-    """The protocol's name; none where the line was cut off behind a word that is no protocol and may be half of one."""
+    """The protocol's name; none where the line was cut off behind a word that may be half of one."""
     name = protocol_name(word)
-    return name if not last or word.isdigit() or name in ("TCP", "UDP", "ICMP", "ICMPv6", "SCTP") else None
+    return name if not last or name in ("TCP", "ICMPv6", "SCTP") else None
 
 
 def read_packet_line(text: str, context: ParseContext, *, cut: bool = False) -> PacketLine | None:
@@ -165,7 +165,10 @@ def read_packet_line(text: str, context: ParseContext, *, cut: bool = False) -> 
         dst=Peer(ip=dst, port=port_number(dpt)),
         protocol=_protocol(packet["proto"], last=cut and packet.end("proto") == len(text)),
         icmp=Icmp(int(packet["type"]), int(packet["code"])) if packet["type"] else None,
-        tcp_flags=tuple(flags["flags"].split()) if flags is not None else None,
+        # At a cut line's end a flag may be missing, and URG be the beginning of URGP.
+        tcp_flags=tuple(flags["flags"].split())
+        if flags is not None and not (cut and not text.startswith(" URGP=", flags.end()))
+        else None,
         key=packet_key(
             (part or "").encode("utf-8", "replace")
             for part in (

@@ -124,11 +124,12 @@ class NsxFirewall:
                 continue
             stamp = _STAMP.match(text)
             shared = frame(block.of_line(index), context, text, instant_of(stamp[0] if stamp else None))
-            last = index == cut and found is not None and found["flags"] is None and found.end() == len(text)
+            ends = index == cut and found is not None and found.end() == len(text)
+            last = ends and found is not None and found["flags"] is None
             if found is None or not _is_whole(found, last=last):
                 yield ParseWarning(**shared, code="truncated", message="not a whole record of a packet")
             else:
-                yield _flow(found, shared, last=last)
+                yield _flow(found, shared, last=last, cut=ends)
 
     def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
         """Count as reading would, but read only the first record of each kind."""
@@ -142,7 +143,7 @@ def _is_whole(found: re.Match[str], *, last: bool) -> bool:
     return ports and is_ip(found["src"]) and is_ip(found["dst"]) and not (last and found["dport"] is None)
 
 
-def _flow(found: re.Match[str], shared: Frame, *, last: bool) -> FlowEvent:
+def _flow(found: re.Match[str], shared: Frame, *, last: bool, cut: bool) -> FlowEvent:
     why, action = found["why"], found["action"]
     # What ended had been let through, and was written when it began.
     verdict = Verdict.UNKNOWN if why == _ENDED else _VERDICTS.get(action or "", Verdict.UNKNOWN)
@@ -162,7 +163,8 @@ def _flow(found: re.Match[str], shared: Frame, *, last: bool) -> FlowEvent:
         cause=cause,
         reason=reason,
         reason_raw=f"rule {found['rule']}" if denied else None,
-        tcp_flags=flags_of_letters(flags),
+        # "S" may be the beginning of "SA".
+        tcp_flags=flags_of_letters(flags) if not cut else None,
         icmp=Icmp(int(kind), int(code)) if kind is not None and protocol in ("ICMP", "ICMPv6") else None,
     )
 

@@ -258,7 +258,7 @@ def _protocol(word: str, said: dict[str, str]) -> str | None:
     """``tcp6``; of others the number is beside: ``ip,nw_src=192.0.2.1,nw_dst=192.0.2.2,nw_proto=47``."""
     if not word or "=" in word:
         return None
-    return protocol_name(said.get("nw_proto", word) if word in ("ip", "ipv6") else word)
+    return protocol_name(said.get("nw_proto", "") if word in ("ip", "ipv6") else word)
 
 
 def _reason(hit: PolicyHit | None) -> str:
