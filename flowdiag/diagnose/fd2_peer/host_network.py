@@ -59,11 +59,10 @@ class HostNetworkPeer(Rule):
             return
         if case.peer.kind is EndpointKind.POD and case.peer_pod is not None:
             return
-        here = case.context.host_pods(
-            case.peer.name if case.peer.kind is EndpointKind.NODE else None, case.peer.ip
-        )
-        if not here and case.peer.pod is not None:
-            here = (case.peer.pod,)
+        pod = case.peer.pod
+        # Where the record names the pod, no other of the node's can have been the one.
+        node = case.peer.name if case.peer.kind is EndpointKind.NODE else None
+        here = (pod,) if pod is not None else case.context.host_pods(node, case.peer.ip)
         for rule in case.nearest:
             if not rule.misses or {miss.condition for miss in rule.misses} - {
                 Condition.POD,
