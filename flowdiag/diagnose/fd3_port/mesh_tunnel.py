@@ -11,9 +11,9 @@ from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import LINKERD_PORT, MESH_PORT, Sign
 from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.wording import end_text
-from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.finding import Finding
+from flowdiag.model.policy import Condition
 from flowdiag.model.report import Confidence, Severity
 
 __all__ = ["MeshTunnel"]
@@ -26,6 +26,7 @@ _LABEL = ("istio.io/dataplane-mode", "ambient")
 _PROXIED, _PROXY = "linkerd.io/control-plane-ns", "linkerd-proxy"
 _TIMED_OUT = "tunnel-timed-out"
 """In ztunnel's access log: it opened a tunnel that nobody answered."""
+_OF_PORT = (Condition.PORT, Condition.PROTOCOL)
 
 
 class MeshTunnel(Rule):
@@ -43,8 +44,9 @@ class MeshTunnel(Rule):
     Guard:
         Either port without a sign of its mesh is an ordinary port; a pod that opted out
         (`istio.io/dataplane-mode: none`) is not in the mesh whatever its namespace says.  Where the nearest rule
-        lists the port, its peers are what kept the call out.  That ztunnel waited in vain proves no policy: without
-        a replay it is possible at most, since a node or a pod that is gone looks the same.
+        takes the port, by its number or with all others, its peers are what kept the call out.  That ztunnel waited
+        in vain proves no policy: without a replay it is possible at most, since a node or a pod that is gone looks
+        the same.
 
     References:
         https://github.com/istio/ztunnel/pull/1229
@@ -71,7 +73,7 @@ class MeshTunnel(Rule):
             return
         waited = case.reason == _TIMED_OUT
         ends = [end for end in (case.flow.dst, case.flow.src) if waited or self._ambient(case, end)]
-        if not ends or (case.end is not None and case.end.allowed is True) or _allows(case, MESH_PORT):
+        if not ends or (case.end is not None and case.end.allowed is True) or _open_for_others(case):
             return
         if waited and not case.replay_agrees:
             yield from self._waited(case)
@@ -93,7 +95,7 @@ class MeshTunnel(Rule):
         pod = some_pod(case.context, case.flow.dst)
         if pod is None or not (_PROXIED in pod.labels or any(one.name == _PROXY for one in pod.ports)):
             return
-        if (case.end is not None and case.end.allowed is True) or _allows(case, LINKERD_PORT):
+        if (case.end is not None and case.end.allowed is True) or _open_for_others(case):
             return
         yield self.finding(
             case,
@@ -142,7 +144,7 @@ class MeshTunnel(Rule):
         return namespace is not None and namespace.labels.get(_LABEL[0]) == _LABEL[1]
 
 
-def _allows(case: Case, port: int) -> bool:
-    """Whether the rule that came nearest names the mesh's port, for others."""
-    texts = port_texts(case, case.nearest[0]) if case.nearest else None
-    return any(one.port is not None and one.protocol == "TCP" and one.has(port) for one in texts or ())
+def _open_for_others(case: Case) -> bool:
+    """Whether the rule that came nearest takes the mesh's port, by its number or with all others, and not from this peer."""
+    near = case.missing_one(Condition.PORT) or case.nearest
+    return bool(near) and not any(miss.condition in _OF_PORT for miss in near[0].misses)
