@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flowdiag.diagnose.agent_messages import agent_messages
 from flowdiag.diagnose.case import Case
@@ -16,6 +16,7 @@ from flowdiag.model.endpoint import OUTSIDE_KINDS
 from flowdiag.model.event import Direction
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
+from flowdiag.model.tally import DnsAnswer
 from flowdiag.model.time import NS
 
 __all__ = ["FqdnNotInSet"]
@@ -80,15 +81,9 @@ class FqdnNotInSet(Rule):
             if found is None:
                 continue
             name, pattern = found
-            ages = [
-                (case.flow.first - one.last) / NS - (one.ttl or 0)
-                for one in answers
-                if one.name.rstrip(".") == name.rstrip(".")
-                and one.last is not None
-                and case.flow.first is not None
-            ]
-            stale = bool(ages) and min(ages) > 0
-            when = f" The last answer's TTL had run out {min(ages):.0f} s before." if stale else ""
+            own = [one for one in answers if one.name.rstrip(".") == name.rstrip(".")]
+            age = _run_out(own, case.flow.first)
+            when = f" The last answer's TTL had run out {age:.0f} s before." if age is not None else ""
             agent = agent_messages(case, *_SAID)
             yield self.finding(
                 case,
@@ -104,3 +99,13 @@ class FqdnNotInSet(Rule):
                 cause_key=f"fqdn:{pattern.text}",
             )
             return
+
+
+def _run_out(answers: Iterable[DnsAnswer], at: int | None) -> float | None:
+    """Seconds since the last of a name's answers ran out; ``None`` where one holds, or its time or TTL is not known."""
+    ages: list[float] = []
+    for one in answers:
+        if at is None or one.last is None or one.ttl is None:
+            return None
+        ages.append((at - one.last) / NS - one.ttl)
+    return min(ages) if ages and min(ages) > 0 else None
