@@ -217,7 +217,8 @@ class Leases:
         if is_plainly_public(address):
             return Endpoint(kind=EndpointKind.EXTERNAL, ip=address, known_by=KnownBy.ADDRESS)
         parsed = ipaddress.ip_address(address)
-        if not self._knows_pods and parsed.is_private and not parsed.is_link_local and not parsed.is_loopback:
+        # The range that carriers share (100.64.0.0/10) is no private one in these words; clouds give it to pods.
+        if not (self._knows_pods or parsed.is_global or parsed.is_link_local or parsed.is_loopback):
             return Endpoint(
                 kind=EndpointKind.UNKNOWN, ip=address, note="no pods in the state to tell whose it is"
             )

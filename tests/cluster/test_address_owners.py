@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from flowdiag.cluster import Leases, Resolver, SnapshotIndex, build_snapshot, resolve_end, service_targets
+from flowdiag.cluster.identities import Identities
 from flowdiag.cluster.second_networks import other_addresses
 from flowdiag.cluster.workloads import name_owner
 from flowdiag.model.endpoint import EndpointKind, KnownBy
@@ -411,6 +413,300 @@ def test_endpoints_remember_pods_that_the_state_lacks():
     assert (found.kind, found.namespace, found.name, found.pod) == (EndpointKind.POD, "shop", "web-9", None)
 
 
+@pytest.mark.parametrize(
+    ("ip", "kind"),
+    [
+        ("10.9.9.9", EndpointKind.UNKNOWN),
+        ("100.64.3.7", EndpointKind.UNKNOWN),
+        ("fd00:1::9", EndpointKind.UNKNOWN),
+        ("100.128.0.1", EndpointKind.EXTERNAL),
+        ("198.20.0.1", EndpointKind.EXTERNAL),
+        ("169.254.169.254", EndpointKind.EXTERNAL),
+        ("fe80::1", EndpointKind.EXTERNAL),
+        ("127.0.0.1", EndpointKind.EXTERNAL),
+    ],
+)
+def test_what_may_be_a_pods_is_not_outside_where_no_pods_were_read(ip, kind):
+    """Private ranges, and the one that carriers share, which clouds give to pods."""
+    assert owner(Snapshot(), ip).kind is kind
+
+
+def test_that_there_are_no_pods_is_known_where_a_list_of_them_is_empty():
+    empty = json.dumps({"apiVersion": "v1", "kind": "PodList", "items": []}).encode()
+    snapshot, _ = build_snapshot([("pods.json", empty), ("nodes.json", json.dumps(NODE).encode())])
+    assert owner(snapshot, "10.9.9.9").kind is EndpointKind.EXTERNAL
+
+
+def test_namespaces_without_pods_that_were_only_named_leave_it_open():
+    """A policy's namespace, and the pods' own, show no more of the cluster than the pods do."""
+    own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    elsewhere = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "db", "namespace": "data"},
+        "spec": {},
+    }
+    for more in (own, elsewhere):
+        assert owner(state(pod("web", "10.1.0.5"), more), "10.1.7.9").kind is EndpointKind.UNKNOWN
+
+
+@pytest.mark.parametrize("more", [{}, {"hostNetwork": True}], ids=["beside it", "in its network"])
+def test_a_pod_tells_of_the_node_that_it_runs_on(more):
+    """Where nodes were not read, their addresses stand in the status of their pods."""
+    found = owner(state(pod("web", "192.0.2.1" if more else "10.1.0.5", **more)), "192.0.2.1", "11:00:00")
+    assert (found.kind, found.name, found.node) == (EndpointKind.NODE, "node-a", None)
+
+
+@pytest.mark.parametrize("more", [{}, {"hostNetwork": True}], ids=["beside it", "in its network"])
+def test_a_pod_that_names_no_node_makes_none(more):
+    found = owner(state(pod("web", "192.0.2.1" if more else "10.1.0.5", node=None, **more)), "192.0.2.1")
+    assert (found.kind, found.name) == (EndpointKind.NODE if more else EndpointKind.EXTERNAL, None)
+
+
+def test_a_node_of_the_state_comes_with_its_object_and_its_live_pods():
+    snapshot = state(
+        NODE,
+        pod("proxy", "192.0.2.1", hostNetwork=True),
+        pod("job", "192.0.2.1", hostNetwork=True, phase="Succeeded", finished="11:00:00"),
+    )
+    found = owner(snapshot, "192.0.2.1", "11:30:00")
+    assert (found.node.name, found.candidates) == ("node-a", ("shop/proxy",))
+
+
+def test_ciliums_own_objects_tell_the_addresses_of_nodes():
+    node = {
+        "apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": {"name": "node-b"},
+        "spec": {"addresses": [{"ip": "192.0.2.9", "type": "InternalIP"}, {"ip": "10.1.9.77", "type": "CiliumInternalIP"}]},
+    }  # fmt: skip
+    other = {
+        **node,
+        "kind": "CiliumLoadBalancerIPPool",
+        "metadata": {"name": "pool"},
+        "spec": {"addresses": [{"ip": "192.0.2.10"}]},
+    }
+    snapshot = state(node, other)
+    assert [owner(snapshot, ip).name for ip in ("192.0.2.9", "10.1.9.77", "192.0.2.10")] == [
+        "node-b",
+        "node-b",
+        None,
+    ]
+
+
+def addressing(*ips):
+    return {"networking": {"addressing": [{"ipv6" if ":" in ip else "ipv4": ip} for ip in ips]}}
+
+
+ENDPOINT = {
+    "apiVersion": "cilium.io/v2", "kind": "CiliumEndpoint", "metadata": {"name": "web-8", "namespace": "shop"},
+    "status": addressing("10.1.0.8", "2001:db8:1::8"),
+}  # fmt: skip
+ENDPOINTS = {
+    "apiVersion": "cilium.io/v2alpha1", "kind": "CiliumEndpointSlice", "metadata": {"name": "ces-1"}, "namespace": "shop",
+    "endpoints": [{"name": "web-7", **addressing("10.1.0.7")}, {**addressing("10.1.0.6")}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ip", "name"),
+    [("10.1.0.8", "web-8"), ("2001:db8:1::8", "web-8"), ("10.1.0.7", "web-7"), ("10.1.0.6", None)],
+)
+def test_ciliums_own_objects_remember_pods_that_the_state_lacks(ip, name):
+    """One object for each pod, or several pods in a slice; an entry without a name is nobody's."""
+    found = owner(state(ENDPOINT, ENDPOINTS), ip, "11:00:00")
+    assert (found.namespace, found.name) == ("shop" if name else None, name)
+    assert found.kind is (EndpointKind.POD if name else EndpointKind.UNKNOWN)
+
+
+def test_a_slice_of_no_namespace_names_nobody():
+    assert owner(state({**ENDPOINTS, "namespace": None}), "10.1.0.7").name is None
+
+
+def test_two_pods_that_only_other_objects_put_at_an_address_are_ambiguous():
+    second = {**ENDPOINT, "metadata": {"name": "web-9", "namespace": "shop"}}
+    found = owner(state(ENDPOINT, second), "10.1.0.8")
+    assert (found.kind, found.name, found.candidates) == (
+        EndpointKind.UNKNOWN,
+        None,
+        ("shop/web-8", "shop/web-9"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ip", "port", "protocol", "kind"),
+    [
+        ("192.0.2.1", 30080, None, EndpointKind.SERVICE),
+        ("192.0.2.1", 30080, "tcp", EndpointKind.SERVICE),
+        ("192.0.2.1", 30080, "UDP", EndpointKind.NODE),
+        ("192.0.2.1", 30081, "TCP", EndpointKind.NODE),
+        ("198.51.100.7", 30080, "TCP", EndpointKind.EXTERNAL),
+        ("10.96.0.10", 30080, "TCP", EndpointKind.SERVICE),
+    ],
+)
+def test_a_node_port_is_one_at_the_addresses_of_nodes_and_of_its_transport(ip, port, protocol, kind):
+    snapshot = state(NODE, SERVICE, pod("web", "10.1.0.5"))
+    assert owner(snapshot, ip, "11:00:00", port=port, protocol=protocol).kind is kind
+
+
+def made(service, clock, **spec):
+    return {
+        **service,
+        "metadata": {**service["metadata"], "creationTimestamp": stamp(clock)},
+        "spec": {**service["spec"], **spec},
+    }
+
+
+def test_a_service_created_later_cannot_be_the_owner():
+    """One `Leases` is asked for both times, so that what it remembers of one is not given for the other."""
+    leases = Leases(state(made(SERVICE, "11:00:00"), pod("web", "10.1.0.5")))
+    before = leases.owner("10.96.0.10", at("10:59:59"))
+    assert (before.kind, before.note) == (
+        EndpointKind.UNKNOWN,
+        "owner unknown at that time (now Service shop/web)",
+    )
+    assert leases.owner("10.96.0.10", at("11:00:00")).kind is EndpointKind.SERVICE
+    assert leases.owner("10.96.0.10", None).kind is EndpointKind.SERVICE
+
+
+def test_of_services_that_share_an_address_one_was_there_before_the_other():
+    mail = made(
+        {**SERVICE, "metadata": {"name": "mail", "namespace": "shop"}}, "11:00:00", ports=[{"port": 25}]
+    )
+    snapshot = state(made(SERVICE, "09:00:00"), mail, pod("web", "10.1.0.5"))
+    assert owner(snapshot, "203.0.113.5", "10:00:00").kind is EndpointKind.SERVICE
+
+
+CHANGING = (
+    pod("job", "10.1.0.5", "10:00:00", phase="Succeeded", finished="10:30:00"),
+    pod("old", "10.1.0.5", "10:40:00", meta={"deletionTimestamp": stamp("11:20:00")}),
+    pod("new", "10.1.0.5", "11:00:00"),
+    pod("lost", "10.1.0.5", "11:40:00", phase="Failed"),
+)
+
+
+@pytest.mark.parametrize(
+    ("clock", "names"),
+    [
+        ("09:59:59", ()),
+        ("10:00:00", ("job",)),
+        ("10:30:00", ("job",)),
+        ("10:30:01", ()),
+        ("10:39:59", ()),
+        ("10:40:00", ("old",)),
+        ("10:59:59", ("old",)),
+        ("11:00:00", ("new", "old")),
+        ("11:19:59", ("new", "old")),
+        ("11:20:00", ("new",)),
+        ("11:59:59", ("new",)),
+        (None, ("new",)),
+    ],
+)
+def test_who_has_an_address_from_second_to_second(clock, names):
+    """From its start to the end of its last second; one that is being deleted stands behind another from then on.
+
+    Whoever was asked about before makes no difference.
+    """
+    leases = Leases(state(*CHANGING))
+    for other in ("10:10:00", "10:35:00", "10:50:00", "11:10:00", "11:30:00"):
+        leases.owner("10.1.0.5", at(other))
+    found = leases.owner("10.1.0.5", at(clock) if clock else None)
+
+    assert ((found.name,) if found.name else tuple(one.partition("/")[2] for one in found.candidates)) == (
+        names or tuple(sorted(one["metadata"]["name"] for one in CHANGING))
+    )
+    assert found.kind is (EndpointKind.POD if len(names) == 1 else EndpointKind.UNKNOWN)
+
+
+def test_the_owners_of_an_address_follow_each_other_without_a_gap():
+    """Each begins with the instant at which the one before ended; the first and the last are as long as was asked for."""
+    leases = Leases(state(*CHANGING))
+    found = leases.spans("10.1.0.5", at("10:10:00"), at("11:20:00"))
+
+    assert [(span.start, span.end, span.owner.name) for span in found] == [
+        (at("10:10:00"), at("10:30:01"), "job"),
+        (at("10:30:01"), at("10:40:00"), None),
+        (at("10:40:00"), at("11:00:00"), "old"),
+        (at("11:00:00"), at("11:20:00"), None),
+        (at("11:20:00"), at("11:20:00") + 1, "new"),
+    ]
+    (alone,) = leases.spans("10.1.0.5", at("10:40:00"), at("10:59:59"))
+    assert (alone.start, alone.end, alone.owner.name) == (at("10:40:00"), at("10:59:59") + 1, "old")
+
+
+def test_instants_at_which_nothing_changes_cut_nothing():
+    """A pod that may have lost its address stands behind another from its start, and makes no second owner of it."""
+    leases = Leases(state(pod("web", "10.1.0.5"), pod("lost", "10.1.0.5", "11:00:00", phase="Failed")))
+    (whole,) = leases.spans("10.1.0.5", at("10:30:00"), at("11:30:00"))
+    assert (whole.start, whole.end, whole.owner.name) == (at("10:30:00"), at("11:30:00") + 1, "web")
+
+
+@pytest.mark.parametrize(("first", "last"), [(None, None), ("10:10:00", None), (None, "10:10:00")])
+def test_at_an_unknown_time_there_is_one_owner(first, last):
+    leases = Leases(state(*CHANGING))
+    (whole,) = leases.spans("10.1.0.5", at(first) if first else None, at(last) if last else None)
+    assert (whole.start, whole.end, whole.owner.name) == (None, None, "new")
+
+
+def test_who_had_an_address_is_told_with_the_end_that_is_known():
+    note = owner(state(*CHANGING[:2]), "10.1.0.5", "10:35:00").note
+    assert note == "owner unknown at that time (was shop/job until 2026-11-03 10:30:00 UTC; now shop/old)"
+
+
+def test_a_pod_has_no_address_before_the_kubelet_saw_it():
+    late = pod("web", "10.1.0.5", "10:00:00")
+    late["status"]["startTime"] = stamp("10:05:00")
+    assert owner(state(late), "10.1.0.5", "10:04:59").kind is EndpointKind.UNKNOWN
+    assert owner(state(late), "10.1.0.5", "10:05:00").name == "web"
+
+
+@pytest.mark.parametrize(
+    ("more", "note"),
+    [
+        ({}, None),
+        ({"phase": "Failed", "finished": "12:00:00"}, None),
+        ({"phase": "Failed"}, "pod is Failed; it may have lost the address"),
+    ],
+)
+def test_a_pod_that_ended_nobody_knows_when_may_have_lost_its_address(more, note):
+    found = owner(state(pod("web", "10.1.0.5", **more)), "10.1.0.5", "11:00:00")
+    assert (found.name, found.note) == ("web", note)
+
+
+def test_several_pods_of_one_workload_are_that_workload():
+    """Which of them had the address is not known; whose they are is."""
+    made_by = {
+        "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "controller": True}
+        ]
+    }
+    found = owner(
+        state(pod("db-0", "10.1.0.5", meta=made_by), pod("db-1", "10.1.0.5", meta=made_by)), "10.1.0.5"
+    )
+    assert (found.kind, found.workload, found.candidates) == (
+        EndpointKind.WORKLOAD,
+        WorkloadRef("StatefulSet", "db"),
+        ("shop/db-0", "shop/db-1"),
+    )
+
+
+def test_addresses_in_a_range_are_those_from_its_first_to_its_last():
+    leases = Leases(
+        state(
+            *(
+                pod(f"p{n}", ip)
+                for n, ip in enumerate(
+                    ("10.0.255.255", "10.1.0.0", "10.1.0.9", "10.1.0.255", "10.1.1.0", "2001:db8::5")
+                )
+            )
+        )
+    )
+    assert [text for _, text in leases.addresses_in(ip_network("10.1.0.0/24"))] == [
+        "10.1.0.0",
+        "10.1.0.9",
+        "10.1.0.255",
+    ]
+    assert [text for _, text in leases.addresses_in(ip_network("2001:db8::/64"))] == ["2001:db8::5"]
+
+
 # --- resolving flows ------------------------------------------------------------------------------
 
 
@@ -621,6 +917,54 @@ def test_numeric_identities_are_explained_by_the_state():
         KnownBy.IDENTITY,
         WorkloadRef("Pod", "web"),
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "place"),
+    [
+        (["k8s:app=web", "k8s:io.kubernetes.pod.namespace=shop"], ("shop", {"app": "web"})),
+        (["app=web", "io.kubernetes.pod.namespace=shop"], ("shop", {"app": "web"})),
+        (["k8s:app=web", "vm:app=other", "k8s:io.kubernetes.pod.namespace=shop"], ("shop", {"app": "web"})),
+        (["k8s:app=a=b", "k8s:io.kubernetes.pod.namespace=shop"], ("shop", {"app": "a=b"})),
+        (["k8s:app=web", "k8s:io.cilium.k8s.policy.cluster=east", "k8s:io.kubernetes.pod.uid=7", "k8s:io.kubernetes.pod.namespace=shop"], ("shop", {"app": "web"})),
+        (["k8s:app=web"], None),
+    ],
+)  # fmt: skip
+def test_what_labels_an_endpoint_gives_its_identity(labels, place):
+    """Cilium's own words among them are no pod's labels; without a namespace they say nothing of a pod."""
+    endpoint = {**ENDPOINT, "status": {"identity": {"id": 4712, "labels": labels}}}
+    identities = Identities(state(endpoint))
+
+    assert identities.place(identities.labels(4712)) == place
+    assert identities.labels(4713) is None
+    assert identities.labels(None) is None
+
+
+def test_an_identity_of_its_own_object_comes_before_what_endpoints_have():
+    """An endpoint may have its labels from before a change of the identities."""
+    endpoint = {**ENDPOINT, "status": {"identity": {"id": 4711, "labels": ["k8s:app=old"]}}}
+    nobody = {
+        **ENDPOINT,
+        "metadata": {"name": "web-9", "namespace": "shop"},
+        "status": {"identity": {"labels": ["k8s:app=x"]}},
+    }
+    empty = {
+        **ENDPOINT,
+        "metadata": {"name": "web-10", "namespace": "shop"},
+        "status": {"identity": {"id": 4714}},
+    }
+    identity = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumIdentity",
+        "metadata": {"name": "4711"},
+        "security-labels": {"k8s:tier": "b", "k8s:app": "web"},
+    }
+    nameless = {**identity, "metadata": {"name": "none"}}
+    bare = {**identity, "metadata": {"name": "4715"}, "security-labels": {}}
+    identities = Identities(state(identity, endpoint, nobody, empty, nameless, bare))
+
+    assert identities.labels(4711) == (("k8s:app", "web"), ("k8s:tier", "b"))
+    assert [identities.labels(number) for number in (4714, 4715)] == [None, None]
 
 
 @pytest.mark.parametrize(
