@@ -5,13 +5,17 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from diagnosis_cases import build_case, load_cases
 
 from flowdiag.diagnose import broken_rules, diagnose, leading_finding, rules, sections
+from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.rule import SECTIONS
+from flowdiag.diagnose.wording import rule_text
+from flowdiag.model.policy import Condition, Miss, NearestRule, PolicyRef
 
 CASES = load_cases()
 RULES = {rule.code: rule for rule in rules()}
@@ -135,6 +139,72 @@ def test_every_rule_has_a_case_of_each_kind():
         kinds[code].add(name.partition("_")[0])
 
     assert {code: {"fires", "silent", "unknown"} for code in RULES} == dict(kinds)
+
+
+SPEAK_OF_A_RULE = {
+    *(
+        "FD101",
+        "FD201",
+        "FD202",
+        "FD203",
+        "FD204",
+        "FD205",
+        "FD206",
+        "FD207",
+        "FD208",
+        "FD210",
+        "FD211",
+        "FD212",
+    ),
+    *("FD213", "FD214", "FD215", "FD301", "FD302", "FD303", "FD304", "FD401", "FD504"),
+}
+"""Codes whose sentence is about one rule of a policy."""
+
+
+def test_every_cause_has_a_key_in_some_case():
+    """What a rule calls one cause becomes one problem, so that a case says what the cause goes by."""
+    gives, says = set(), set()
+    for code, name, spec in CASES:
+        if name.startswith("fires_"):
+            gives |= {code for one in diagnose(build_case(spec)) if one.code == code and one.cause_key}
+            says |= {code for _ in spec.get("expect", {}).keys() & {"cause_key"}}
+
+    assert gives - says == set()
+
+
+DECOY = NearestRule(
+    policy=PolicyRef("NetworkPolicy", "networking.k8s.io", "elsewhere", "decoy"),
+    rule="ingress[0]",
+    misses=(Miss(Condition.POD, "app=x", None), Miss(Condition.IP, "192.0.2.0/24", None)),
+)
+"""A rule of nobody's, farther than any that a sentence is about."""
+
+
+def test_the_rule_that_a_sentence_is_about_is_shown_first():
+    """Even where another one stands before it."""
+    about = defaultdict(set)
+    for code, name, spec in CASES:
+        if not name.startswith("fires_"):
+            continue
+        case = build_case(spec)
+        if case.decision is None:
+            continue
+        ends = {
+            side: structs.replace(end, nearest=(DECOY, *end.nearest))
+            for side in ("egress", "ingress")
+            if (end := getattr(case.decision, side)) is not None
+        }
+        decoyed = Case(case.context, case.flow, structs.replace(case.decision, **ends), case.at)
+        for one in diagnose(decoyed):
+            told = {
+                one.summary.find(rule_text(rule)): rule
+                for rule in one.nearest
+                if rule_text(rule) in one.summary
+            }
+            if one.code == code and told:
+                about[code].add(one.nearest[0] == told[min(told)])
+
+    assert dict(about) == {code: {True} for code in SPEAK_OF_A_RULE}
 
 
 def test_every_rule_is_documented():

@@ -63,6 +63,7 @@ class IdentityLabel(Rule):
                 continue
             yield self.finding(
                 case,
+                first=rule,
                 summary=(
                     f"{rule_text(rule)} selects {a_list(lacking)}, which the pods of "
                     f"{end_text(case.peer)} have, but their identity in the records does not hold it."

@@ -59,7 +59,7 @@ class ProbeFromNode(Rule):
             return
         ambient = src.ip in PROBES_OF_AMBIENT
         own = src.kind is EndpointKind.NODE and src.name is not None and src.name == pod.node
-        if not own and not ambient and not (src.entity == "host" and case.flow.distinct.node == pod.node):
+        if not own and not ambient:
             return
         probe = next((one for one in pod.probes if self._port(pod, one) == case.port), None)
         if probe is None:
