@@ -11,7 +11,7 @@ from flowdiag.ingest.compression import MissingReaderError
 from flowdiag.ingest.deeper import CERTAIN, others_inside, windows_at_ends, windows_near, windows_of_records
 from flowdiag.ingest.detection import HEAD_BYTES, Detection, InputKind, input_context
 from flowdiag.ingest.envelopes import LAYERS, is_document
-from flowdiag.ingest.heads import Heads, detect_head, heads_of, peeled, sniffed
+from flowdiag.ingest.heads import Heads, detect_head, heads_of, peeled, rivals_in, sniffed
 from flowdiag.ingest.options import ReadOptions
 from flowdiag.ingest.problems import InputProblem
 from flowdiag.ingest.reading import Source, is_whole, read_head, read_head_lines
@@ -142,6 +142,9 @@ def _with_others(
     if carrier is not None:
         names = [name for name in names if name != carrier.name]
         found = replace(found, parser=carrier.name, cni=carrier.cni)
+    if not rivals_in(found.scores) <= {*names, found.parser}:
+        # Lines that each has for itself do not tell whose the lines are that two of them know.
+        return replace(found, others=tuple(names))
     clear = tuple(problem for problem in found.problems if problem.code != "ambiguous-format")
     return replace(found, others=tuple(names), problems=clear)
 

@@ -38,7 +38,17 @@ from flowdiag.ingest.reading import Source, read_head
 from flowdiag.parserkit import ParseContext, Parser
 from flowdiag.parserkit.promises import BrokenPromiseError
 
-__all__ = ["Heads", "clocks_around", "cni_in", "detect_head", "heads_of", "peeled", "rivals_of", "sniffed"]
+__all__ = [
+    "Heads",
+    "clocks_around",
+    "cni_in",
+    "detect_head",
+    "heads_of",
+    "peeled",
+    "rivals_in",
+    "rivals_of",
+    "sniffed",
+]
 
 _TIE = 0.1
 _PEEL_MARGIN = 0.05
@@ -257,6 +267,13 @@ def rivals_of(winner: Score, scores: Sequence[Score]) -> list[Score]:
         if score.parser != winner.parser
         and not (not winner.stack and score.stack and score.stack[0] in _ELEMENTS)
     ]
+
+
+def rivals_in(scores: Sequence[Score]) -> set[str]:
+    """Parsers that are about as sure as the best one, and that one."""
+    best = scores[0]
+    near = (score for score in rivals_of(best, scores) if best.score - score.score < _TIE)
+    return {best.parser, *(score.parser for score in near if score.score > SURE)}
 
 
 def sniffed(parser: Parser, head: bytes, faults: dict[str, None] | None = None) -> float:

@@ -113,6 +113,37 @@ def test_ties_are_said(tmp_path):
     assert [score.parser for score in found.scores] == ["b-log", "a-log", "c-log"]
 
 
+class Marked(Fake):
+    def denied_marks(self, head: bytes) -> tuple[bytes, ...]:
+        del head
+        return (self.mark,)
+
+
+def test_a_tie_is_said_where_a_third_parser_has_lines_of_its_own(tmp_path):
+    """Each reads its own lines, but two know the same ones; said nothing of them, the choice was nobody's."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DROP x\nREFUSED y\n" * 3)
+    found = look(
+        path,
+        Marked("b-log", b"DROP", 0.95),
+        Marked("a-log", b"DROP", 0.95),
+        Marked("c-log", b"REFUSED", 0.95),
+    )
+
+    assert (found.parser, found.others) == ("a-log", ("c-log",))
+    assert [problem.code for problem in found.problems] == ["ambiguous-format"]
+    assert "b-log" in found.problems[0].message
+
+
+def test_no_tie_is_said_where_each_parser_has_its_own_lines(tmp_path):
+    """A head with lines of two programs is no tie."""
+    path = tmp_path / "f"
+    path.write_bytes(b"DROP x\nREFUSED y\n" * 3)
+    found = look(path, Marked("a-log", b"DROP", 0.95), Marked("c-log", b"REFUSED", 0.95))
+
+    assert (found.parser, found.others, found.problems) == ("a-log", ("c-log",), ())
+
+
 def test_unknown_says_what_was_tried(tmp_path):
     """Below 0.6 nobody gets it; the nearest are named."""
     path = tmp_path / "f"

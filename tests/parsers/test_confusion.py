@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from flowdiag.ingest import Gathered, ReadOptions, recognise
+from flowdiag.ingest.deeper import CERTAIN
 from flowdiag.ingest.detect import detect
-from flowdiag.ingest.heads import rivals_of
+from flowdiag.ingest.heads import rivals_of, sniffed
 from flowdiag.ingest.plugins import parsers
 from flowdiag.parserkit import registry
 
@@ -39,6 +40,15 @@ def test_right_parser_wins_clearly(path: Path) -> None:
     own = next(score for score in detection.scores if score.parser == wanted)
     others = [score.score for score in rivals_of(own, detection.scores)]
     assert own.score - max(others, default=0.0) >= MARGIN, detection.scores
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.parent.name}/{path.parent.name}")
+def test_no_two_parsers_are_certain_of_one_line(path: Path) -> None:
+    """Where programs share a file each line has one reader: the first that is certain of it."""
+    lines = {line for line in path.read_bytes().splitlines(keepends=True) if line.strip()}
+    for line in sorted(lines, key=len)[-12:]:
+        certain = [parser.name for parser in parsers()[0] if sniffed(parser, line) >= CERTAIN]
+        assert len(certain) < 2, (certain, line)
 
 
 def test_fixtures_belong_to_parsers() -> None:
