@@ -6,11 +6,13 @@ import pytest
 
 from flowdiag.parserkit import Block, ParseContext, line_reading
 from flowdiag.tally import Tally
+from flowdiag_parsers.aci.drop_log import OpflexDropLog
+from flowdiag_parsers.azure.firewall_log import AzureFirewall
 from flowdiag_parsers.hubble.observe_compact import HubbleCompact
 from flowdiag_parsers.hubble.observe_table import HubbleTable
 from flowdiag_parsers.nsx.packet_log import NsxFirewall
 
-# One kind of record each, with its clients' ports, seconds and flags; the year stands in NSX's alone.
+# One kind of record each, with its clients' ports, seconds and flags; the year stands in those of no Hubble.
 LINES = {
     HubbleCompact: "Apr 21 09:10:{second:02}.000: shop/web-1:{port} (ID:7) <> shop/api-1:80 (ID:8) Policy denied DROPPED "
     "(TCP Flags: {flags})",
@@ -18,6 +20,11 @@ LINES = {
     "TCP Flags: {flags}",
     NsxFirewall: "2026-04-21T09:10:{second:02}.001Z 7396c504 INET match DROP 1024 OUT 60 TCP 10.0.1.5/{port}->10.0.2.9/80 "
     "{letter}",
+    OpflexDropLog: "[2026-Apr-21 09:10:{second:02}.845663] [info] [ovs/PacketLogHandler.cpp:262:parseLog] Acc-SEC_GROUP_IN_TABLE MISS  "
+    "SMAC=00:22:bd:f8:19:ff DMAC=0a:58:0a:02:00:c3 ETYP=IPv4 SRC=10.0.1.5 DST=10.0.2.9 LEN=60 DSCP=0 TTL=62 ID={port} FLAGS=2 FRAG=0 "
+    "PROTO=TCP SPT={port} DPT=80 SEQ={port} ACK=0 LEN=10 WINDOWS=62020 {flags}  URGP=0",
+    AzureFirewall: '{{"category":"AZFWNetworkRule","properties":{{"Action":"Deny","DestinationIp":"203.0.113.7","DestinationPort":443,'
+    '"Protocol":"TCP","Rule":"r","RuleCollection":"c","SourceIp":"10.0.1.4","SourcePort":{port}}},"time":"2026-04-21T09:10:{second:02}.001Z"}}',
 }
 
 

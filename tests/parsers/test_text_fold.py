@@ -20,6 +20,7 @@ from flowdiag_parsers.antrea.flow_records import AntreaFlows
 from flowdiag_parsers.antrea.np_log import AntreaNpLog
 from flowdiag_parsers.aws.policy_agent import AwsPolicyAgent
 from flowdiag_parsers.aws.vpc_flow import AwsVpcFlow
+from flowdiag_parsers.azure.firewall_log import AzureFirewall
 from flowdiag_parsers.calico.bpf import CalicoBpf
 from flowdiag_parsers.calico.component_log import CalicoLog
 from flowdiag_parsers.calico.flow_log import CalicoFlowLog
@@ -831,6 +832,64 @@ nsx_packets = st.one_of(
         ]
     ),
 )
+
+
+def firewall_object(at, first, kind, ends, action, space):
+    """A record of Azure Firewall, with its time before or behind all else."""
+    src, sport, dst, dport = ends
+    if kind == "columns":
+        own = {
+            "Action": action,
+            "DestinationIp": dst,
+            "DestinationPort": dport,
+            "Rule": "r",
+            "RuleCollection": "c",
+        }
+        own |= {"Protocol": "TCP", "SourceIp": src, "SourcePort": sport}
+        body = {"category": "AZFWNetworkRule", "properties": own}
+    elif kind == "source first":
+        own = {"Protocol": "UDP", "SourceIp": src, "SourcePort": str(sport), "DestinationIp": dst}
+        own |= {"DestinationPort": str(dport), "Action": action, "RuleCollection": "c"}
+        body = own
+    elif kind == "icmp":
+        own = {"Action": action, "DestinationIp": dst, "DestinationPort": dport, "Protocol": "ICMP Type=8"}
+        body = {"category": "AZFWNetworkRule", "properties": own | {"SourceIp": src, "SourcePort": sport}}
+    else:
+        said = f"TCP request from {src}:{sport} to {dst}:{dport}. Action: {action}. {kind}"
+        body = {"category": "AzureFirewallNetworkRule", "properties": {"msg": said}}
+    key = "time" if "category" in body else "TimeGenerated"
+    body = {key: at, **body} if first else {**body, key: at}
+    return json.dumps(body, separators=(", ", ": ") if space else (",", ":"))
+
+
+firewall_lines = st.one_of(
+    st.builds(
+        firewall_object,
+        st.sampled_from(
+            ["2026-01-05T10:00:00.5Z", "2026-01-05T10:00:01.259698+00:00", "2026-01-05T10:00:01+01:00", "x"]
+        ),
+        st.booleans(),
+        st.sampled_from(
+            ["columns", "source first", "icmp", "", "Policy: p. Rule Collection: c. Rule: r", '"quoted"']
+        ),
+        st.tuples(
+            st.sampled_from(["10.0.1.4", "2001:db8::4", "10.0.1.444"]),
+            st.sampled_from([53, 40_001, 40_002, 99_999]),
+            st.sampled_from(["203.0.113.7", "a.example.com", ""]),
+            ports,
+        ),
+        st.sampled_from(["Allow", "Deny", "alert"]),
+        st.booleans(),
+    ),
+    st.sampled_from(
+        [
+            "",
+            "what is this",
+            '{"category":"AZFWDnsQuery","properties":{}}',
+            '{"category":"AZFWNetworkRule","proper',
+        ]
+    ),
+)
 aci_packets = st.one_of(
     st.builds(
         lambda at, by, table, word, rule, tenants, macs, ends, ip, what, end: (
@@ -887,6 +946,7 @@ aci_packets = st.one_of(
 )
 FORMS = [
     (OpflexDropLog(), aci_packets),
+    (AzureFirewall(), firewall_lines),
     (AwsVpcFlow(), vpc_lines),
     (KubeNetworkPolicies(), judged_packets),
     (UlogdPackets(), ulogd_lines),

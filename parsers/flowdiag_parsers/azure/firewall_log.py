@@ -18,14 +18,18 @@ from flowdiag.parserkit import (
     Cause,
     Event,
     FlowEvent,
+    FlowSink,
     Frame,
     Icmp,
+    LineForm,
     ParseContext,
     ParseWarning,
     Peer,
     Verdict,
+    Witness,
     canonical_ip,
     decode,
+    fold_forms,
     frame,
     instant_of,
     integer_of,
@@ -39,6 +43,7 @@ from flowdiag.parserkit import (
     seek,
     text_of,
     unfinished_line,
+    utc_second,
 )
 
 __all__ = ["AzureFirewall"]
@@ -80,6 +85,10 @@ _RULES = frozenset(("rulecollection", "actionreason", "threatdescription", "sign
 _VERDICTS = {"allow": Verdict.ALLOWED, "deny": Verdict.DENIED, "drop": Verdict.DENIED}
 _OVER_TCP = ("HTTP", "HTTPS", "MSSQL")
 _THREATS = ("azfwthreatintel", "azfwidpssignature")
+# A row of a table has no category of its own: IDPS' column of that name says what kind of traffic it is.
+_OF_THREATS = frozenset(("threatdescription", "signatureid"))
+# "DestinationIp_s":"203.0.113.7","DestinationPort_d":5432   the same columns in AzureDiagnostics, which adds their types
+_TYPED = re.compile(r"_[sdgtb]$")
 _TRANSLATED = "DNAT"
 
 
@@ -126,6 +135,12 @@ class AzureFirewall:
             stamp = instant_of(text_of(record, "time", "TimeGenerated"))
             yield from _of(record, frame(around, context, text, stamp))
 
+    def fold(self, block: Block, context: ParseContext, sink: FlowSink) -> None:
+        """Count as reading would, but read only the first record of each kind."""
+        from flowdiag_parsers.azure.firewall_forms import form_of
+
+        fold_forms(self, block, context, sink, LineForm(pattern=form_of(block.data), clock=utc_second))
+
 
 def _of(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
     category = text_of(record, "category", "Category", "Type") or ""
@@ -135,7 +150,7 @@ def _of(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
         if _CATEGORY.fullmatch(category) is not None or not category:
             yield from _said(sentence, category or None, shared)
         return
-    cells = {name.lower(): value for name, value in entry.items()}
+    cells = {_TYPED.sub("", name.lower()): value for name, value in entry.items()}
     if not (_CATEGORY.fullmatch(category) is not None or ("sourceip" in cells and _RULES & cells.keys())):
         return
     source = text_of(cells, "sourceip")
@@ -159,7 +174,8 @@ def _of(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
         name=text_of(cells, "fqdn"),
         action=text_of(cells, "action") or _TRANSLATED,
         rule=rule or why,
-        threat=category.lower() in _THREATS,
+        threat=category.lower() in _THREATS or not _OF_THREATS.isdisjoint(cells),
+        witness=Witness.DROP,
     )
 
 
@@ -186,6 +202,7 @@ def _said(text: str, category: str | None, shared: Frame, *, cut: bool = False) 
         if rule is not None
         else rest.strip(" .") or None,
         threat=" IDS: " in rest or "ThreatIntel: " in rest,
+        witness=Witness.VERDICT,
     )
 
 
@@ -198,7 +215,9 @@ def _flow(
     action: str,
     rule: str | None,
     threat: bool,
+    witness: Witness,
 ) -> FlowEvent:
+    """A record's flow; a refusal has one `witness` as columns and the other as a sentence, since both may be written of it."""
     source, sport, target, dport = ends
     word, _, kind = protocol.partition(" Type=")
     transport = "TCP" if word.upper() in _OVER_TCP else protocol_name(word)
@@ -220,5 +239,6 @@ def _flow(
         cause=Cause.CONFIGURATION if denied else None,
         reason=("cloud-firewall-threat" if threat else "cloud-firewall-rule") if denied else None,
         reason_raw=rule if denied else None,
+        witness=witness if denied else None,
         icmp=Icmp(int(kind), None) if kind.isascii() and kind.isdigit() and len(kind) < 4 else None,
     )
