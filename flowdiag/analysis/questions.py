@@ -94,7 +94,9 @@ def explain(
             # "Nothing was seen between the two" would be wrong where no evidence was read.
             message, hint = read.nothing_usable()
             raise InputError(message, hint=hint)
-        known = compile_state(read.state, state, read.cnis, read.manifests, taken=read.taken)
+        known = compile_state(
+            read.state, state, read.cnis, read.manifests, taken=read.taken, tally=read.tally
+        )
         asker, said = Asker(known.snapshot, known.policies), _said(read.warnings, known)
         # Before an end that is not there, which may be in what could not be read.
         told.extend(said)

@@ -121,6 +121,7 @@ def _run(
             read.manifests,
             changes=logged,
             taken=read.taken,
+            tally=read.tally,
             draft=drafts[0] if drafts else None,
         )
         if read.state

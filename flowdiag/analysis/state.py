@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from flowdiag.analysis.host_firewall import with_host_firewall
 from flowdiag.analysis.options import StateOptions
 from flowdiag.cluster.manifests import Manifest, StateProblem, read_manifest
 from flowdiag.cluster.past import with_earlier, with_past
@@ -14,6 +15,7 @@ from flowdiag.model.event import ChangeEvent
 from flowdiag.model.objects import Snapshot
 from flowdiag.model.policy import Dialect
 from flowdiag.policy import PolicySet, compile_policies, detect_dialect
+from flowdiag.tally import Tally
 
 __all__ = ["State", "compile_state"]
 
@@ -39,6 +41,7 @@ def compile_state(
     *,
     changes: Iterable[tuple[str, ChangeEvent]] = (),
     taken: int | None = None,
+    tally: Tally | None = None,
     draft: State | None = None,
 ) -> State:
     """Read and compile.
@@ -50,6 +53,7 @@ def compile_state(
         manifests: what was read already, by name.
         changes: (input, event) of logs that may hold earlier versions of objects.
         taken: when the state was taken where `options` do not say, nanoseconds.
+        tally: the records, which may show a setting that the objects do not tell.
         draft: what came of the same inputs and options before it was known which `changes` and `cnis` there are.
     """
     dumped: Snapshot
@@ -61,7 +65,7 @@ def compile_state(
         read = [known.get(name) or read_manifest(name, data) for name, data in inputs]
         dumped, problems = merge_manifests(read, options.taken if options.taken is not None else taken)
         dumped = with_earlier(dumped)
-    snapshot = with_past(dumped, changes)
+    snapshot = with_host_firewall(with_past(dumped, changes), tally)
     forced = options.dialect != "auto"
     dialect = Dialect(options.dialect) if forced else detect_dialect(snapshot, cnis)
     if draft is not None and snapshot is draft.snapshot and dialect is draft.dialect:

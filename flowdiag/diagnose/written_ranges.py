@@ -11,9 +11,11 @@ from msgspec import Struct
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.spec import objects, once, peer_entries, rule_at, strings
-from flowdiag.model.policy import NearestRule
+from flowdiag.model.cilium import NODE_ENTITIES
+from flowdiag.model.endpoint import EndpointKind
+from flowdiag.model.policy import Condition, NearestRule
 
-__all__ = ["IpBlock", "ip_blocks"]
+__all__ = ["IpBlock", "ip_blocks", "range_of_node"]
 
 Network = IPv4Network | IPv6Network
 
@@ -81,6 +83,20 @@ def ip_blocks(case: Case, rule: NearestRule) -> tuple[IpBlock, ...]:
             exceptions = strings(side.get("notNets"))
             found.extend(IpBlock(cidr, exceptions) for cidr in strings(side.get("nets")))
     return tuple(found)
+
+
+def range_of_node(case: Case) -> tuple[NearestRule, IpBlock] | None:
+    """Find a rule that misses on the address alone, with its range that holds the peer's: a node's, under Cilium."""
+    peer = case.peer
+    if not case.context.by_identity or (
+        peer.kind is not EndpointKind.NODE and peer.entity not in NODE_ENTITIES
+    ):
+        return None
+    for rule in case.missing_one(Condition.IP):
+        block = next((one for one in ip_blocks(case, rule) if one.holds(peer.ip)), None)
+        if block is not None and block.excepting(peer.ip) is None:
+            return rule, block
+    return None
 
 
 def _of_group(case: Case, entry: dict[str, Any]) -> Iterator[str]:

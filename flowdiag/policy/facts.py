@@ -17,6 +17,7 @@ from flowdiag.policy.addresses import Hits
 __all__ = [
     "ADDRESS",
     "NOT_EVALUATED",
+    "NOT_MEANT",
     "OUTSIDE",
     "SUBJECT_ADDRESS",
     "Facts",
@@ -36,6 +37,9 @@ ADDRESS = "\0address"
 
 SUBJECT_ADDRESS = "\0subject-address"
 """The same for the policed end's address."""
+
+NOT_MEANT = {"pod": "\0pod-address", "node": "\0node-address"}
+"""The same for a peer's address that is in the range, where ranges do not mean ends of its kind."""
 
 
 class Facts:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from flowdiag.model.policy import Condition, Miss
 from flowdiag.policy.addresses import Network, Places, RangeTable
 from flowdiag.policy.demands import NEVER, Demand, range_tokens
-from flowdiag.policy.facts import ADDRESS, Facts
+from flowdiag.policy.facts import ADDRESS, NOT_MEANT, Facts
 from flowdiag.policy.model import MATCH, Check, Outcome, miss, unknown
 from flowdiag.policy.selectors import LabelSelector
 
@@ -203,12 +203,16 @@ class AddressRange(Struct, frozen=True):
             counts = self.pods
         elif facts.kind == "node":
             counts = self.nodes
-        if counts is Outcome.MISS:
-            return miss(Miss(self.condition, self.text, self.found))
         hits = facts.hits
         inside = _three(self.inside.among(hits.sure), self.inside.among(hits.maybe))
         excepted = _three(self.excepted.among(hits.sure), self.excepted.among(hits.maybe))
         outcome = min(inside, _OPPOSITE[excepted])
+        if counts is Outcome.MISS:
+            # "wants 10.0.0.0/8, found 10.0.1.7" would tell nobody why it misses.
+            found = (
+                NOT_MEANT[facts.kind] if outcome is Outcome.MATCH and self.found == ADDRESS else self.found
+            )
+            return miss(Miss(self.condition, self.text, found))
         # Ranges are meant for addresses outside: a pod whose address is not known (a workload's template) is not taken to be in one where it is open whether pods count at all.
         nowhere = counts is Outcome.UNKNOWN and not facts.addresses
         if outcome is Outcome.MISS or (nowhere and outcome is Outcome.UNKNOWN):

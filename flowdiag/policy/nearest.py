@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from flowdiag.model.policy import Miss, NearestRule
 from flowdiag.policy.bitsets import bits_of
-from flowdiag.policy.facts import ADDRESS, SUBJECT_ADDRESS, Facts
+from flowdiag.policy.facts import ADDRESS, NOT_MEANT, SUBJECT_ADDRESS, Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import MATCH, Check, Outcome, Traffic, all_of
 from flowdiag.policy.traffic_answers import Distance
@@ -37,7 +37,7 @@ MAX_NEAREST = 5
 _FEW = 16
 """So many rules are measured one by one."""
 
-_PLACES = frozenset({ADDRESS, SUBJECT_ADDRESS})
+_PLACES = frozenset({ADDRESS, SUBJECT_ADDRESS, *NOT_MEANT.values()})
 _MAX_DISTANCE = 3
 _MAX_LABELS = 512
 _MAX_LABEL_LENGTH = 128
@@ -183,7 +183,12 @@ def holds_address(rules: tuple[NearestRule, ...]) -> bool:
 
 def named(rules: tuple[NearestRule, ...], subject: Facts, peer: Facts) -> tuple[NearestRule, ...]:
     """Replace the placeholders in an answer for a class by the ends' own addresses."""
-    texts = {ADDRESS: peer.address_text, SUBJECT_ADDRESS: subject.address_text}
+    own = peer.address_text
+    texts = {
+        ADDRESS: own,
+        SUBJECT_ADDRESS: subject.address_text,
+        **{place: f"{own}, which is a {kind}'s" for kind, place in NOT_MEANT.items()},
+    }
     return tuple(
         NearestRule(
             policy=rule.policy,

@@ -7,7 +7,7 @@ from flowdiag.model.policy import CONDITION_WORDS, PolicyRef, WalkStep
 from flowdiag.model.words import object_text
 from flowdiag.policy.bitsets import bits_of
 from flowdiag.policy.decide import End, TierStep, Verdict
-from flowdiag.policy.facts import Facts
+from flowdiag.policy.facts import NOT_MEANT, Facts
 from flowdiag.policy.index import Plan
 from flowdiag.policy.model import Action, Check, Order, Outcome, Policy, Traffic
 from flowdiag.policy.nearest import Candidate, candidates, closest_label
@@ -175,7 +175,9 @@ def _told(check: Check, labels: list[str]) -> tuple[str, str]:
     parts = []
     for miss in check.misses:
         found = "none" if miss.found is None else miss.found
-        found = "another address" if found.startswith("\0") else found
+        if found.startswith("\0"):
+            kind = next((kind for kind, place in NOT_MEANT.items() if place == found), None)
+            found = "another address" if kind is None else f"a {kind}'s address"
         text = f"{CONDITION_WORDS[miss.condition]}: wants {miss.wanted}, found {found}"
         near = closest_label(miss.wanted, labels) if miss.condition == "pod" else None
         parts.append(text + (f" (closest label: {near})" if near is not None else ""))

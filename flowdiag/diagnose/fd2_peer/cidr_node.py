@@ -9,11 +9,8 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, rule_text
-from flowdiag.diagnose.written_ranges import ip_blocks
-from flowdiag.model.cilium import NODE_ENTITIES
-from flowdiag.model.endpoint import EndpointKind
+from flowdiag.diagnose.written_ranges import range_of_node
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import Condition
 from flowdiag.model.report import Severity
 
 __all__ = ["CidrForNode"]
@@ -51,27 +48,22 @@ class CidrForNode(Rule):
 
     def diagnose(self, case: Case) -> Iterator[Finding]:
         """See `Rule.diagnose`."""
+        found = range_of_node(case)
+        if found is None:
+            return
+        rule, block = found
         peer = case.peer
-        if not case.context.by_identity:
-            return
-        if peer.kind is not EndpointKind.NODE and peer.entity not in NODE_ENTITIES:
-            return
-        for rule in case.missing_one(Condition.IP):
-            block = next((one for one in ip_blocks(case, rule) if one.holds(peer.ip)), None)
-            if block is None or block.excepting(peer.ip) is not None:
-                continue
-            entity = peer.entity or _ENTITY[case.same_node]
-            yield self.finding(
-                case,
-                first=rule,
-                summary=(
-                    f"{rule_text(rule)} allows {block.cidr}, which holds {peer.ip}, but that is "
-                    f"{end_text(peer)}, and Cilium matches nodes as entities."
-                ),
-                advice=(
-                    f"Allow the entity {entity} (toEntities, fromEntities), or set policyCIDRMatchMode: nodes "
-                    "and restart the agents."
-                ),
-                cause_key=f"cidr-node:{block.cidr}",
-            )
-            return
+        entity = peer.entity or _ENTITY[case.same_node]
+        yield self.finding(
+            case,
+            first=rule,
+            summary=(
+                f"{rule_text(rule)} allows {block.cidr}, which holds {peer.ip}, but that is "
+                f"{end_text(peer)}, and Cilium matches nodes as entities."
+            ),
+            advice=(
+                f"Allow the entity {entity} (toEntities, fromEntities), or set policyCIDRMatchMode: nodes "
+                "and restart the agents."
+            ),
+            cause_key=f"cidr-node:{block.cidr}",
+        )

@@ -9,6 +9,7 @@ from flowdiag.diagnose.confidence import Basis
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
 from flowdiag.diagnose.wording import end_text, isolating_text, port_text
+from flowdiag.diagnose.written_ranges import range_of_node
 from flowdiag.model.endpoint import EndpointKind
 from flowdiag.model.finding import Finding
 from flowdiag.model.report import Confidence, Severity
@@ -31,7 +32,7 @@ class HostFirewall(Rule):
         come from a host that it does not know as a node, and concern no policy.
 
     Guard:
-        A node as the refused peer is FD205 or FD207.  Traffic forwarded through a node to its pods is
+        A node as the refused peer is FD205 or FD207, also where a node refuses it.  Traffic forwarded through a node to its pods is
         refused at the pod, which is the destination then.  What a rule of the host's policies admits
         (a failsafe port, say) they did not refuse.
 
@@ -55,6 +56,8 @@ class HostFirewall(Rule):
         if end.kind is not EndpointKind.NODE and end.entity not in ("host", "remote-node"):
             return
         if case.end is not None and case.end.allowed is True and case.end.decided_by is not None:
+            return
+        if range_of_node(case) is not None:
             return
         replayed = case.end is not None and case.end.allowed is False
         if not replayed and _is_tunnel(case):

@@ -14,7 +14,10 @@ from flowdiag.policy.compile.context import PolicyError
 from flowdiag.policy.model import Outcome
 from flowdiag.policy.selectors import LabelSelector, read_selector
 
-__all__ = ["CiliumState"]
+__all__ = ["HOST_FIREWALL_SEEN", "CiliumState"]
+
+HOST_FIREWALL_SEEN = "seen.cilium-host-firewall"
+"""Among the settings, but not one of the agent's: records show that its host firewall is on."""
 
 _GROUP = "CiliumCIDRGroup"
 
@@ -35,6 +38,8 @@ class CiliumState:
         self.default_deny_field = config.get("cilium.enable-non-default-deny-policies") != "false"
         self.localhost = config.get("cilium.allow-localhost", "auto").lower() != "policy"
         self.host_firewall = self._switch("cilium.enable-host-firewall")
+        if self.host_firewall is None and HOST_FIREWALL_SEEN in config:
+            self.host_firewall = True
         self.node_labels = self._switch("cilium.enable-node-selector-labels")
         self.local_default = {"true": Outcome.MATCH, "false": Outcome.MISS}.get(
             config.get("cilium.policy-default-local-cluster", ""), Outcome.UNKNOWN
