@@ -19,10 +19,11 @@ from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.relabelled import label_writes
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text
+from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_text, rule_text
+from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import EndDecision
+from flowdiag.model.policy import CALICO_GROUPS, EndDecision, NearestRule
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import NS, moment_text
 from flowdiag.policy.compile.aws_strict import SETTING
@@ -114,6 +115,7 @@ class RecordedAgainstReplay(Rule):
             or _relabelled(case)
             or _written(case)
             or _of_aws(case)
+            or _by_end_port(case)
             or _of_cilium(case)
             or (
                 _trust(case)
@@ -222,6 +224,27 @@ def _of_aws(case: Case) -> str | None:
     if not parts:
         return None
     return f"{' '.join(parts)} Otherwise bring all policies of that time."
+
+
+def _by_end_port(case: Case) -> str | None:
+    """The rule that lets it pass, where its ports do so as a range's later ones alone.
+
+    Source: Kubernetes' documentation (``endPort``): enforcers that do not know the field take the first port.  Cilium did until
+    1.14, left such policies out in 1.15 and knows it since 1.16 (cilium#28684).
+    """
+    decided, port = case.end.decided_by if case.end is not None else None, case.port
+    if decided is None or port is None or decided.policy.group in CALICO_GROUPS:
+        return None
+    rule = NearestRule(policy=decided.policy, rule=decided.rule, misses=(), unknown=())
+    having = [one for one in port_texts(case, rule) or () if one.protocol == case.protocol and one.has(port)]
+    if not having or not all(isinstance(one.port, int) and one.port < port for one in having):
+        return None
+    first = having[0]
+    return (
+        f"{rule_text(rule)} allows {port} by endPort alone ({first.port} to {first.end}), and an enforcer that does not know "
+        f"the field takes {first.port} alone, as Cilium did before 1.16: see whether {first.port} passes, and write the ports "
+        "one by one or update it. If it knows the field, bring all policies of that time."
+    )
 
 
 def _of_cilium(case: Case) -> str | None:
