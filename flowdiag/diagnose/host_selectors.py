@@ -22,7 +22,7 @@ from flowdiag.policy.compile.cilium_selectors import Want, peer_selector
 from flowdiag.policy.model import Outcome
 from flowdiag.policy.selectors import Requirement, SelectorError
 
-__all__ = ["would_mean"]
+__all__ = ["cilium_selects", "would_mean"]
 
 _ENTRY = re.compile(r"(?:ingress|egress)\[\d{1,4}\]\.((?:from|to)Endpoints)\[(\d{1,4})\]")
 # "ingress[0].fromEndpoints[1]": the path of a peer of Cilium's.
@@ -84,14 +84,37 @@ def _by_cilium(case: Case, rule: NearestRule, pod: Pod, space: Mapping[str, str]
         wants = peer_selector(entries[int(step[2])], rule.policy.namespace, subject_init=False).wants
     except SelectorError:
         return False
-    labels = {
+    labels = _cilium_labels(pod, space)
+    own = [want.need for want in wants if want.condition is Condition.POD and want.key in pod.labels]
+    return _asks_for_a_label(own) and all(_meets(want, labels) for want in wants)
+
+
+def _cilium_labels(pod: Pod, space: Mapping[str, str]) -> dict[str, str]:
+    return {
         **pod.labels,
         **{NAMESPACE_LABELS + key: value for key, value in space.items()},
         NAMESPACE: pod.namespace,
         ACCOUNT: pod.service_account or "default",
     }
-    own = [want.need for want in wants if want.condition is Condition.POD and want.key in pod.labels]
-    return _asks_for_a_label(own) and all(_meets(want, labels) for want in wants)
+
+
+def cilium_selects(case: Case, selector: object, namespace: str | None, pod: Pod) -> bool:
+    """Whether a Cilium policy's selector surely means the pod.
+
+    Args:
+        case: what the cluster is known from.
+        selector: as the policy writes it (``endpointSelector``).
+        namespace: the policy's; ``None`` for the cluster-wide kind.
+        pod: one with a network of its own.
+    """
+    known = case.context.snapshot.namespaces.get(pod.namespace)
+    space = {NAME_LABEL: pod.namespace, **(known.labels if known is not None else {})}
+    try:
+        wants = peer_selector(selector, namespace, subject_init=False).wants
+    except SelectorError:
+        return False
+    labels = _cilium_labels(pod, space)
+    return all(_meets(want, labels) for want in wants)
 
 
 def _meets(want: Want, labels: Mapping[str, str]) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
+from flowdiag.diagnose.open_l7 import sent_to_the_proxy
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
-from flowdiag.diagnose.wording import a_list, end_text, port_text, rule_text
+from flowdiag.diagnose.wording import a_list, end_text, policies_text, port_text, rule_text
 from flowdiag.model.finding import Finding
 from flowdiag.model.masking import masked
 from flowdiag.model.policy import Condition
@@ -38,7 +39,8 @@ class L7Denied(Rule):
     Advice:
         Compare method, path and host with the rule: paths are anchored regular expressions, `/status` is
         not `/status/`, and `GET` does not include `HEAD`.  Antrea's paths take `*`; what a rule with
-        `l7Protocols` takes and does not match, no later rule allows.
+        `l7Protocols` takes and does not match, no later rule allows.  `enableDefaultDeny: false` opens no
+        L7 before Cilium 1.18.
 
     Guard:
         A 403 in an allowed record is the application's own answer, not the proxy's.  Refused DNS requests
@@ -74,10 +76,23 @@ class L7Denied(Rule):
                 f"{end_text(case.flow.src)} was let through to {end_text(case.flow.dst)} on {port_text(case)}, "
                 f"and the proxy refused {request}.{allows}"
             ),
-            advice=_ANTREA_ADVICE if any(hit.group == _ANTREA for hit in case.recorded_denies) else _ADVICE,
+            advice=_of_an_open_end(case)
+            or (_ANTREA_ADVICE if any(hit.group == _ANTREA for hit in case.recorded_denies) else _ADVICE),
             basis=Basis.RECORD,
             cause_key=f"l7:{l7.kind}:{l7.method or ''}",
         )
+
+
+def _of_an_open_end(case: Case) -> str | None:
+    """What to change where only policies that close nothing can have sent the request to the proxy."""
+    refs = sent_to_the_proxy(case)
+    if not refs:
+        return None
+    return (
+        f"{policies_text(refs)}: enableDefaultDeny.{case.direction} false opens addresses and ports alone, and proxies of Cilium "
+        "before 1.18 refuse on this port whatever no L7 rule of theirs names. Update, or add an L7 rule for everybody "
+        "(rules: http: [{}])."
+    )
 
 
 def _unnamed(kind: str) -> str:
