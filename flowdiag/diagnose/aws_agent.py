@@ -15,30 +15,51 @@ from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.early import young
 from flowdiag.diagnose.spec import objects, policy_at, rule_at
 from flowdiag.diagnose.wording import rule_text, seconds
+from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.diagnose.written_ranges import ip_blocks
 from flowdiag.model.event import Direction
 from flowdiag.model.policy import PEER_WORDS, EndDecision, NearestRule, PolicyRef
 
-__all__ = ["AGENT", "hidden_by_exception", "opened_untracked"]
+__all__ = ["AGENT", "hidden_by_exception", "opened_untracked", "too_many_ports"]
 
 AGENT = "aws-network-policy-agent"
 """The parser of its records."""
+_PORTS = 24
+"""Combinations of a port and a protocol for one range ("Limit Pod traffic with Kubernetes network policies", Amazon EKS)."""
 
 
 def hidden_by_exception(case: Case) -> str | None:
     """Say what to change where an exception of one rule holds the address that a wider range of another allows."""
+    found = (_hidden(case, *one) for one in _sides(case))
+    return next((one for one in found if one is not None), None)
+
+
+def too_many_ports(case: Case) -> str | None:
+    """Say what to change where the rule that allows has more ports than the agent keeps of one range."""
+    for _, side, _ in _sides(case):
+        decided = side.decided_by
+        if decided is None:
+            continue
+        rule = NearestRule(policy=decided.policy, rule=decided.rule, misses=(), unknown=())
+        ports = port_texts(case, rule) or ()
+        if len(ports) > _PORTS:
+            return (
+                f"AWS's agent keeps {_PORTS} ports of one range at most, over all policies, and {rule_text(rule)} has "
+                f"{len(ports)}: write them as ranges (endPort)."
+            )
+    return None
+
+
+def _sides(case: Case) -> Iterator[tuple[Direction, EndDecision, str]]:
+    """The sides that may have refused, by the agent's record, with the address that each held against its policies."""
     if case.flow.distinct.parser != AGENT or case.decision is None:
-        return None
-    sides = (
+        return
+    for direction, side, ip in (
         (Direction.EGRESS, case.decision.egress, case.flow.distinct.dst.ip or case.flow.dst.ip),
         (Direction.INGRESS, case.decision.ingress, case.flow.distinct.src.ip or case.flow.src.ip),
-    )
-    for direction, side, ip in sides:
+    ):
         if side is not None and ip is not None and case.direction in (None, direction):
-            found = _hidden(case, direction, side, ip)
-            if found is not None:
-                return found
-    return None
+            yield direction, side, ip
 
 
 def _hidden(case: Case, direction: Direction, side: EndDecision, ip: str) -> str | None:

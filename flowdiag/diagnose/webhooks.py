@@ -14,7 +14,7 @@ from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import RawObject
 
-__all__ = ["Called", "called", "denied_webhook"]
+__all__ = ["Called", "called", "denied_webhook", "perhaps_called"]
 
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 _DEFAULT_PORT = 443
@@ -34,10 +34,13 @@ class Called(Struct, frozen=True):
 
 def called(case: Case) -> list[Called]:
     """Give what calls the refused end on the refused port, if the API server may be the client; empty where nothing does."""
+    return perhaps_called(case) if api_client(case.context, case.flow.src) is not None else []
+
+
+def perhaps_called(case: Case) -> list[Called]:
+    """The same whoever the client is."""
     pod = some_pod(case.context, case.flow.dst)
     if case.direction is not Direction.INGRESS or case.protocol != "TCP" or pod is None:
-        return []
-    if api_client(case.context, case.flow.src) is None:
         return []
     behind = {(one.namespace, one.name): one for one in case.context.services_of(pod)}
     found = []

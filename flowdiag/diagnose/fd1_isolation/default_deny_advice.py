@@ -6,6 +6,7 @@ For FD101 (`flowdiag.diagnose.fd1_isolation.default_deny`).
 from __future__ import annotations
 
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.fd1_isolation.unseen_clients import of_a_control_plane, of_a_proxy
 from flowdiag.diagnose.fqdn import allowed_names
 from flowdiag.diagnose.health_checks import health_check
 from flowdiag.diagnose.inside import service_outside
@@ -39,6 +40,8 @@ def advised(case: Case) -> str:
         _of_discovery(case)
         or _other_family(case)
         or _of_platform(case)
+        or of_a_proxy(case)
+        or of_a_control_plane(case)
         or perhaps_lost(case)
         or _answering(case)
         or _of_a_service(case)

@@ -99,6 +99,8 @@ class OneSideAllowed(Rule):
         who = known_end_text(case.context, case.peer)
         if other.decided_by is not None:
             why = f"{policy_text(other.decided_by.policy)} {other.decided_by.rule} denies it"
+        elif not other.isolated_by:
+            why = "no policy selects it, and enforcement is on without one"
         else:
             verb = "isolates" if len(other.isolated_by) == 1 else "isolate"
             why = f"{policies_text(other.isolated_by, most=3)} {verb} it, and no rule there admits this"

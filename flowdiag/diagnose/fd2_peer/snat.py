@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flowdiag.diagnose.case import Case
-from flowdiag.diagnose.handed_on import handing_on
+from flowdiag.diagnose.handed_on import handing_on, proxy_header
 from flowdiag.diagnose.needs import Needs
 from flowdiag.diagnose.rule import Rule
 from flowdiag.diagnose.signs import Sign
@@ -29,7 +29,8 @@ class TranslatedSource(Rule):
 
     Advice:
         Set `externalTrafficPolicy: Local`, use DSR, or filter at the load balancer
-        (`loadBalancerSourceRanges`).
+        (`loadBalancerSourceRanges`).  A load balancer that speaks the PROXY protocol shows policies no
+        client in either case.
 
     Guard:
         Silent where the Service keeps the client's address (`Local`), and where the range holds the node's
@@ -63,7 +64,7 @@ class TranslatedSource(Rule):
             outside = next((block for block in blocks if not _holds_pods(case, block)), None)
             if outside is None:
                 continue
-            name = f"{service.namespace}/{service.name}"
+            name, header = f"{service.namespace}/{service.name}", proxy_header(service)
             yield self.finding(
                 case,
                 first=rule,
@@ -74,6 +75,10 @@ class TranslatedSource(Rule):
                 advice=(
                     f"Set externalTrafficPolicy: Local on Service {name}, or filter with "
                     "loadBalancerSourceRanges and allow the nodes."
+                    if header is None
+                    else f"The load balancer of Service {name} speaks the PROXY protocol ({header}), so that clients' addresses "
+                    "stand inside the connection: with externalTrafficPolicy: Local policies would see the load balancer's "
+                    f"own. Allow the nodes, and filter clients by loadBalancerSourceRanges or in {end_text(case.flow.dst)}."
                 ),
                 cause_key=f"snat:{name}",
                 most=Confidence.LIKELY,

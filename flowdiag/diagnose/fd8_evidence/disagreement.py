@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from flowdiag.diagnose.agent_messages import agent_messages
-from flowdiag.diagnose.aws_agent import AGENT, hidden_by_exception
+from flowdiag.diagnose.aws_agent import AGENT, hidden_by_exception, too_many_ports
 from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.confidence import Basis
@@ -112,6 +112,7 @@ class RecordedAgainstReplay(Rule):
             said=agent.said,
             advice=excepted_for_all(case)
             or hidden_by_exception(case)
+            or too_many_ports(case)
             or _relabelled(case)
             or _written(case)
             or _of_aws(case)
