@@ -137,3 +137,31 @@ def test_a_rule_that_the_monitor_does_not_know_drops_as_well():
     line = b"trace id 0000000b inet filter forward unknown rule handle 41 (verdict drop)\n"
 
     assert codes(read(NftTrace(), TRACED % 0xB + line)) == [(2, 80)]
+
+
+DROPPED_PACKET = (
+    '{"dst":{"addr":"10.0.2.9","port":80},"src":{"addr":"10.0.1.7","port":40001},"reason":"SKB_DROP_REASON_NETFILTER_DROP",'
+    '"state":"%s","tcpflags":"%s"}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "source"),
+    [
+        ("tcp_syn_sent", "SYN", "10.0.1.7"),
+        # The server's answer, which the client's node dropped.
+        ("tcp_syn_sent", "SYN|ACK", "10.0.2.9"),
+        ("SYN_SENT", "ACK|RST", "10.0.2.9"),
+        ("tcp_established", "SYN|ACK", "10.0.2.9"),
+        # A server's own answer, and its client's call that came again.
+        ("tcp_new_syn_recv", "SYN|ACK", "10.0.1.7"),
+        ("tcp_syn_recv", "SYN", "10.0.2.9"),
+        # Either may have sent it.
+        ("tcp_established", "ACK", "10.0.1.7"),
+    ],
+)
+def test_the_gadgets_source_is_the_sockets_own_end(state, flags, source):
+    """What came in is told with the same ends as what went out: a client was said to be called by its server."""
+    (flow,) = read(GadgetTcpdrop(), (DROPPED_PACKET % (state, flags)).encode())
+
+    assert (flow.src.ip, {flow.src.ip, flow.dst.ip}) == (source, {"10.0.1.7", "10.0.2.9"})

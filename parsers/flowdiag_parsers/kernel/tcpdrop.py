@@ -3,6 +3,8 @@
 Format: inspektor-gadget ``gadgets/trace_tcpdrop`` (v0.31 and later) and ``pkg/gadgets/trace/tcpdrop`` (to v0.40), JSON and columns.
 In columns an end is an address, ``p/NAMESPACE/POD`` or ``s/NAMESPACE/SERVICE``, each with its port, and the reason may be cut off
 at its beginning; the object around them (``k8s``) is the process in whose context it happened, and no end.
+``src`` is the socket's own end and ``dst`` its peer's, whichever way the packet went (``program.bpf.c``); the flags are the packet's,
+so that they and the socket's state tell the way where a connection begins.
 """
 
 from __future__ import annotations
@@ -74,6 +76,8 @@ _TOLD_BY_END = (
     "NO_SOCKET",
     "SOCKET_FILTER",
 )
+_SENT, _RECEIVED = ("syn_sent",), ("syn_recv", "new_syn_recv", "listen")
+"""States in which a socket sends SYN, and SYN with ACK."""
 _LEAST = 6
 """Characters that a reason's end must have to tell it."""
 
@@ -141,7 +145,8 @@ def _of_object(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
     if word is None or src is None or dst is None:
         yield ParseWarning(**shared, code="malformed-flow", message="addresses or the reason are missing")
         return
-    yield from _flow(shared, src, dst, word, text_of(record, "tcpflags") or "")
+    flags, state = text_of(record, "tcpflags") or "", text_of(record, "state") or ""
+    yield from _flow(shared, src, dst, word, flags, state)
 
 
 def _end(record: dict[str, Any], side: str) -> Peer | None:
@@ -178,7 +183,8 @@ def _of_row(row: re.Match[str], shared: Frame) -> Iterator[Event]:
         yield _without_ends(shared)
         return
     word = row["reason"]
-    yield from _flow(shared, src, dst, _whole(word) if word.startswith(_CUT) else word, row["flags"])
+    word = _whole(word) if word.startswith(_CUT) else word
+    yield from _flow(shared, src, dst, word, row["flags"], row["state"])
 
 
 def _without_ends(shared: Frame) -> ParseWarning:
@@ -210,11 +216,23 @@ def _cell(text: str) -> Peer | None:
     return _peer(None, port, "pod" if kind == "p" else "svc", namespace, name)
 
 
-def _flow(shared: Frame, src: Peer, dst: Peer, word: str, flags: str) -> Iterator[FlowEvent]:
+def _came_in(flags: tuple[str, ...], state: str) -> bool:
+    """Whether a packet came from the socket's peer, as far as the handshake tells."""
+    known = state.lower().removeprefix("tcp_")
+    if "SYN" in flags:
+        return known not in (_RECEIVED if "ACK" in flags else _SENT)
+    return known in _SENT  # a socket that waits for an answer has sent nothing else
+
+
+def _flow(
+    shared: Frame, own: Peer, peer: Peer, word: str, flags_text: str, state: str
+) -> Iterator[FlowEvent]:
     why = kernel_drop(word)
     if why is None:
         return
     cause, reason = why
+    flags = tuple(flag for flag in flags_text[:60].split("|") if flag)
+    src, dst = (peer, own) if state and _came_in(flags, state) else (own, peer)
     yield FlowEvent(
         **shared,
         src=src,
@@ -225,5 +243,5 @@ def _flow(shared: Frame, src: Peer, dst: Peer, word: str, flags: str) -> Iterato
         cause=cause,
         reason=reason,
         reason_raw=word.removeprefix(KERNEL_DROP),
-        tcp_flags=tuple(flag for flag in flags[:60].split("|") if flag) or None,
+        tcp_flags=flags or None,
     )
