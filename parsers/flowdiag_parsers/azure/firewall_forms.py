@@ -12,18 +12,19 @@ __all__ = ["form_of"]
 
 _TIME = rb'"(?:time|TimeGenerated)": ?"'
 _SECOND = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})(?:Z|\+00:00)"
-_TO = rb'(?:[^"\n]*")*?'
+_TO = rb'(?:[^"\n]*"){0,160}?'
 """To the next key or value that fits, by the marks around strings."""
 _PORT = rb'(0|[1-9]\d{0,4})(?=[,"}])'
 _WORD = re.compile(rb"\{" + _TIME)
 
 
-# {"category":"AZFWNetworkRule","properties":{..."DestinationPort":5432,..."SourcePort":44210},...,"time":"2026-01-05T10:00:02.8494370Z"}
-# {"time":"2026-01-05T10:00:02.849437+00:00",...,"properties":{..."SourcePort":44210,..."DestinationPort":5432,...},"category":"AZFWNetworkRule"}
 @cache
-def _columns(*, first: bool, source: bool) -> re.Pattern[bytes]:
-    one, two = (b"Source", b"Destination") if source else (b"Destination", b"Source")
-    ports = (
+def _columns() -> tuple[re.Pattern[bytes], ...]:
+    """Of the structured categories: by whether the time comes first, and then whether the source does."""
+    # {"category":"AZFWNetworkRule","properties":{..."DestinationPort":5432,..."SourcePort":44210},...,"time":"2026-01-05T10:00:02.8494370Z"}
+    # {"time":"2026-01-05T10:00:02.849437+00:00",...,"properties":{..."SourcePort":44210,..."DestinationPort":5432,...},"category":"AZFWNetworkRule"}
+    both = (b"Destination", b"Source"), (b"Source", b"Destination")
+    ports = [
         rb"("
         + _TO
         + one
@@ -35,24 +36,27 @@ def _columns(*, first: bool, source: bool) -> re.Pattern[bytes]:
         + rb'Port": ?"?)'
         + _PORT
         + rb"()()()"
-    )
-    return _whole(ports, first=first)
+        for one, two in both
+    ]
+    return tuple(_whole(each, first=first) for first in (False, True) for each in ports)
 
 
-# {"category":"AzureFirewallNetworkRule",...,"properties":{"msg":"TCP request from 10.0.1.4:49680 to 203.0.113.156:1688. Action: Deny. "},...}
 @cache
-def _sentence(*, first: bool) -> re.Pattern[bytes]:
+def _sentences() -> tuple[re.Pattern[bytes], ...]:
+    """Of the older ones: by whether the time comes first."""
+    # {"category":"AzureFirewallNetworkRule",...,"properties":{"msg":"TCP request from 10.0.1.4:49680 to 203.0.113.156:1688. Action: Deny. "},...}
     ends = (
         rb"(" + _TO + rb'msg(?:_s)?": ?"[A-Za-z]{2,8} {1,3}request from [0-9.]{7,15}:)()(\d{1,5})'
         rb'( to [^ :,"\\\n]{1,253}:)(\d{1,5})(?=\. )()()()'
     )
-    return _whole(ends, first=first)
+    return tuple(_whole(ends, first=first) for first in (False, True))
 
 
 def _whole(middle: bytes, *, first: bool) -> re.Pattern[bytes]:
     """A form, with the groups of `flowdiag.parserkit.line_form.GROUPS`."""
     if first:
-        return re.compile(rb"(?:\{" + _TIME + _SECOND + rb'",' + middle + rb"([^\n]*\})|([^\n]*))\n")
+        head = rb"(?:\{(?=[^\n]*\}\n)" + _TIME + _SECOND + rb'",'
+        return re.compile(head + middle + rb"([^\n]*\})|([^\n]*))\n")
     ahead = rb"(?=[^\n]*, ?" + _TIME + _SECOND + rb'"\}\n)'
     behind = rb"([^\n]*), ?" + _TIME + rb'[^"\n]{20,45}"\}'
     return re.compile(rb"(?:\{" + ahead + middle + behind + rb"|([^\n]*))\n")
@@ -62,6 +66,6 @@ def form_of(data: bytes) -> re.Pattern[bytes]:
     """The form that a block's first lines have; lines of another are read."""
     first = _WORD.match(data) is not None
     if b"request from " in data[:65_536]:
-        return _sentence(first=first)
+        return _sentences()[first]
     line = data[: data.find(b"\n") + 1]
-    return _columns(first=first, source=line.find(b'"SourcePort"') < line.find(b'"DestinationPort"'))
+    return _columns()[2 * first + (line.find(b'"SourcePort"') < line.find(b'"DestinationPort"'))]

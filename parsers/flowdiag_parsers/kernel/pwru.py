@@ -45,18 +45,22 @@ __all__ = ["Pwru"]
 # 0xff180162daa02ae0      0  [curl(3381789)] kfree_skb_reason(SKB_DROP_REASON_NETFILTER_DROP) 10.0.2.15:54448->192.0.2.1:80(tcp)   v0.0.9
 _FUNCTIONS = r"(?:kfree_skb_reason|sk_skb_reason_drop)"
 _DROP = re.compile(rf"\b{_FUNCTIONS}\((?P<reason>SKB_[A-Z0-9_]{{2,60}})\)")
+# "kfree_skb_reason (6)"   where the kernel's types do not name its reasons, whose numbers differ from version to version; and
+# "kfree_skb" before Linux 5.17, which had no reasons
+_UNNAMED = re.compile(rf"\b(?:{_FUNCTIONS} ?\(\d{{1,10}}\)|(?<!\w)kfree_skb(?=\(tc\)|\s|$))")
 _TUPLE = re.compile(
     r"(?:^| )(?P<src>[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\]):(?P<sport>\d{1,5})->(?P<dst>[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\]):(?P<dport>\d{1,5})"
     r"\((?P<protocol>[a-z0-9]{0,10})(?::(?P<flags>[A-Z|,]{3,40}))?\)"
 )
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}) {1,4}0x[0-9a-f]")
+_LINE = re.compile(r"(?:\S{23} {1,4})?0x[0-9a-f]{8,16} ")
 _SNIFF = re.compile(
     rb"^(?:TIME +)? *SKB +CPU +PROCESS\b"
     rb"|^(?:\S{23} +)?0x[0-9a-f]{8,16} +\d{1,4} +\S[^\n]{1,400}\b(?:kfree_skb_reason|sk_skb_reason_drop)\(SKB_"
     rb'|^\{"skb":"0x[0-9a-f]{4,16}",',
     re.MULTILINE,
 )
-_MARKS = (b"kfree_skb_reason", b"sk_skb_reason_drop")
+_MARKS = (b"kfree_skb", b"sk_skb_reason_drop")
 
 
 class Pwru:
@@ -99,6 +103,8 @@ class Pwru:
                 if "(SKB_" in text[:2000]:
                     shared = frame(around, context, text)
                     yield ParseWarning(**shared, code="truncated", message="not a whole line of a drop")
+                elif _UNNAMED.search(text, 0, 2000) is not None and _LINE.match(text) is not None:
+                    yield _without_reason(frame(around, context, text))
                 continue
             stamp = _STAMP.match(text)
             shared = frame(around, context, text, _instant(stamp[1] if stamp else None, context))
@@ -122,6 +128,8 @@ def _of_object(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
     #  "tuple":{"saddr":"10.0.2.15","daddr":"192.0.2.1","sport":54448,"dport":80,"proto":6,"flags":"SYN"}}     v1.0, one line
     found = _DROP.search(text_of(record, "func") or "", 0, 400)
     if found is None:
+        if _UNNAMED.fullmatch(text_of(record, "func") or "") is not None:
+            yield _without_reason(shared)
         return
     ends = object_of(record, "tuple")
     src, dst = (text_of(ends, "saddr") or "").strip("[]"), (text_of(ends, "daddr") or "").strip("[]")
@@ -137,6 +145,14 @@ def _of_object(record: dict[str, Any], shared: Frame) -> Iterator[Event]:
         (dst, integer_of(ends, "dport")),
         str(number) if number is not None else "",
         tuple(flag for flag in flags if flag),
+    )
+
+
+def _without_reason(shared: Frame) -> ParseWarning:
+    return ParseWarning(
+        **shared,
+        code="no-reason",
+        message="the kernel let go of a packet without a reason that pwru could name: it may have been dropped",
     )
 
 
