@@ -165,3 +165,10 @@ def test_the_gadgets_source_is_the_sockets_own_end(state, flags, source):
     (flow,) = read(GadgetTcpdrop(), (DROPPED_PACKET % (state, flags)).encode())
 
     assert (flow.src.ip, {flow.src.ip, flow.dst.ip}) == (source, {"10.0.1.7", "10.0.2.9"})
+
+
+def test_a_rules_tag_of_a_datagram_is_no_flags():
+    """Behind the ports of UDP only the rule's tag follows, which may be of the letters that TCP's flags have."""
+    line = b"2026-01-05T10:00:00.647Z 028cd586 INET match DROP mainrs/1027 IN 60 UDP 10.4.0.3/40001->10.4.0.4/53 SAP\n"
+
+    assert [(one.dst.port, one.tcp_flags) for one in read(NsxFirewall(), line)] == [(53, None)]

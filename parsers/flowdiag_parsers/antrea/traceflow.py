@@ -45,6 +45,7 @@ _MARK = re.compile(rb'"Traceflow"')
 _DENIED = ("Dropped", "Rejected")
 _ARRIVED = ("Delivered", "ForwardedOutOfOverlay", "ForwardedOutOfNetwork", "ForwardedToEgressNode")
 _BY_POLICY = "NetworkPolicy"
+# "IngressDefaultRule", "EgressMetric"; of older tables "AntreaPolicyIngressRule"
 _WAYS = (("Ingress", Direction.INGRESS), ("Egress", Direction.EGRESS))
 _SECOND = 1_000_000_000
 _NUMBERS = {"tcp": "TCP", "udp": "UDP", "icmp": "ICMP"}
@@ -137,7 +138,7 @@ def _flow(record: dict[str, Any], end: dict[str, Any], seen: list[dict[str, Any]
     info = text_of(end, "componentInfo") or ""
     of_policy = text_of(end, "component") == _BY_POLICY
     if denied:
-        direction = next((way for word, way in _WAYS if info.startswith(word)), None) if of_policy else None
+        direction = next((way for word, way in _WAYS if word in info), None) if of_policy else None
     else:
         direction = Direction.INGRESS if text_of(end, "action") == "Delivered" else Direction.EGRESS
     hits = [hit for one in seen if (hit := _hit(one, direction)) is not None]
@@ -204,7 +205,7 @@ def _port(ports: dict[str, Any], key: str) -> int | None:
 def _hit(seen: dict[str, Any], direction: Direction | None) -> PolicyHit | None:
     """The policy of an observation in the direction that the record is about."""
     ref, info = text_of(seen, "networkPolicy"), text_of(seen, "componentInfo") or ""
-    if ref is None or next((way for word, way in _WAYS if info.startswith(word)), None) is not direction:
+    if ref is None or next((way for word, way in _WAYS if word in info), None) is not direction:
         return None
     kind, _, name = ref.partition(":")
     if kind not in POLICIES or not name:

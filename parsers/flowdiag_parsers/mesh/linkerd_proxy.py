@@ -40,7 +40,7 @@ from flowdiag.parserkit import (
 
 __all__ = ["LinkerdProxy"]
 
-_CONNECTION, _REQUEST = b"Connection denied", b"Request denied"
+_SAYINGS = (b"Connection denied", b"Request denied", b"Connection terminated due to policy change")
 # "[    17.131056s]  INFO ThreadId(02) daemon:admin{listen.addr=0.0.0.0:4191}: linkerd_app_inbound::policy::authorize::http: Request
 #  denied server=default:cluster-unauthenticated tls=None(NoClientHello) client=10.0.1.7:58456"                      2.11
 # "[1892678.776921s]  INFO ThreadId(01) inbound:server{port=9090}: linkerd_app_inbound::policy::tcp: Connection denied
@@ -54,7 +54,11 @@ _TEXT = re.compile(
 #  "spans":[{"name":"inbound"},{"port":8443,"name":"server"}],"threadId":"ThreadId(1)"}
 _JSON = re.compile(rb'\{"timestamp":"\[\s{0,12}\d{1,12}\.\d{6}s\]","level":"[A-Z]{4,5}","fields":\{')
 _POLICY = "linkerd_app_inbound::policy"
-_LINE = re.compile(rf"\b{_POLICY}(?:::\w{{1,20}}){{0,3}}: (?P<said>(?:Connection|Request) denied)(?: |$)")
+# "... linkerd_app_inbound::policy::tcp: Connection terminated due to policy change server.group=... client=10.2.76.70:52118"   2.12 and later:
+# it was open when somebody changed the policy
+_LINE = re.compile(
+    rf"\b{_POLICY}(?:::\w{{1,20}}){{0,3}}: (?P<said>(?:Connection|Request) denied|Connection terminated due to policy change)(?: |$)"
+)
 _SPAN = re.compile(r"\bserver\{port=(?P<port>\d{1,5})\}|\blisten\.addr=\S{1,60}?:(?P<own>\d{1,5})\}")
 _PAIR = re.compile(r"(?:^|\s)((?:server|client|route)(?:\.[a-z]{2,8})?)=(\S{0,400})")
 _GROUP = "policy.linkerd.io"
@@ -79,13 +83,13 @@ class LinkerdProxy:
     def denied_marks(self, head: bytes) -> tuple[bytes, ...] | None:
         """Every refusal says so."""
         del head
-        return (_CONNECTION, _REQUEST)
+        return _SAYINGS
 
     def parse(self, block: Block, context: ParseContext) -> Iterator[Event]:
         """Yield a flow per refusal."""
         cut = unfinished_line(block)
         for index, line in iter_lines(block):
-            if _CONNECTION not in line and _REQUEST not in line:
+            if not any(words in line for words in _SAYINGS):
                 continue
             around, text = block.of_line(index), decode(line)
             record = json_object(line) if line.lstrip()[:1] == b"{" else None

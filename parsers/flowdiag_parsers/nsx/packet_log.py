@@ -164,7 +164,8 @@ def _flow(found: re.Match[str], shared: Frame, *, last: bool, cut: bool) -> Flow
         reason=reason,
         reason_raw=f"rule {found['rule']}" if denied else None,
         # "S" may be the beginning of "SA".
-        tcp_flags=flags_of_letters(flags) if not cut else None,
+        # A rule's tag may be of the same letters: "... UDP 10.2.5.10/137->10.2.5.255/137 SAP"
+        tcp_flags=flags_of_letters(flags) if protocol == "TCP" and not cut else None,
         icmp=Icmp(int(kind), int(code)) if kind is not None and protocol in ("ICMP", "ICMPv6") else None,
     )
 
