@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from flowdiag.diagnose.caching import cached_per_run
 from flowdiag.diagnose.case import Case
+from flowdiag.diagnose.context import Context
+from flowdiag.diagnose.host_selectors import cilium_selects
+from flowdiag.diagnose.some_pod import some_pod
 from flowdiag.diagnose.spec import policy_at
 from flowdiag.diagnose.written_ports import admits_port
 from flowdiag.model.policy import NearestRule, PolicyRef
@@ -19,14 +23,43 @@ __all__ = ["allowed_names", "dns_rules", "has_dns_rule"]
 
 
 def _egress_rules(case: Case) -> Iterator[tuple[NearestRule, dict[str, Any]]]:
-    """Yield the egress rules of the policies that matter here and have a rule that goes by names."""
+    """Yield the egress rules of the policies that matter here and have a rule that goes by names.
+
+    Of Cilium's, also those that open alone (``enableDefaultDeny: {egress: false}``).
+    """
     asked = case.context.egress_by_name
-    for ref in dict.fromkeys(ref for ref in (*case.isolating, *case.involved) if ref in asked):
+    known = dict.fromkeys(ref for ref in (*case.isolating, *case.involved) if ref in asked)
+    for ref in (
+        *known,
+        *(ref for ref in _open_alone(case.context) if ref not in known and _opens(case, ref)),
+    ):
         policy = policy_at(case, ref)
         rules = policy.spec.get("egress") if policy is not None else None
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
             if isinstance(rule, dict):
                 yield NearestRule(policy=ref, rule=f"egress[{index}]", misses=()), rule
+
+
+@cached_per_run
+def _open_alone(context: Context) -> tuple[PolicyRef, ...]:
+    """Those that close no egress (``enableDefaultDeny``): they isolate nobody, and their rules count all the same."""
+    found = {
+        policy.ref
+        for policy in context.snapshot.policies
+        if policy.ref in context.egress_by_name
+        and isinstance(mode := policy.spec.get("enableDefaultDeny"), dict)
+        and mode.get("egress") is False
+    }
+    return tuple(sorted(found))
+
+
+def _opens(case: Case, ref: PolicyRef) -> bool:
+    """Whether a policy of Cilium's selects the source, or may."""
+    policy, source = policy_at(case, ref), case.flow.src
+    if policy is None or ref.namespace not in (None, source.namespace):
+        return False
+    pod = some_pod(case.context, source)
+    return pod is None or cilium_selects(case, policy.spec.get("endpointSelector"), ref.namespace, pod)
 
 
 def allowed_names(case: Case) -> Iterator[tuple[PolicyRef, tuple[NamePattern, ...]]]:

@@ -36,8 +36,9 @@ class NoDnsVisibility(Rule):
         Add a rule to the DNS pods on 53 with `rules: {dns: [{matchPattern: "*"}]}` for the same endpoint.
 
     Guard:
-        One `rules.dns` in any policy of this endpoint is enough: silent then, whichever policy holds it.  A
-        record that knows the address by name shows that lookups are seen.
+        One `rules.dns` in any policy of this endpoint is enough: silent then, whichever policy holds it,
+        also one that closes nothing (`enableDefaultDeny`).  A record that knows the address by name shows that
+        lookups are seen.
 
     References:
         https://github.com/cilium/cilium/issues/24654
