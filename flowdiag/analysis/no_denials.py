@@ -8,7 +8,7 @@ Commands follow docs.tigera.io (Whisker, Calico v3.30; Log rules) and docs.ciliu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowdiag.analysis.state import State
 from flowdiag.model.flow import Flow
@@ -22,6 +22,7 @@ __all__ = ["only_logged", "only_objects", "what_to_collect"]
 _CODE = "FD807"
 _ONLY_OBJECTS = "only-objects"
 _ONLY_DENIED = "only-denied"
+_OS = "kubernetes.io/os"
 _REASONS = 5
 """Reasons that are listed; each problem has its own in its summary."""
 
@@ -126,14 +127,19 @@ def only_objects(inputs: Sequence[InputSummary], state: State | None) -> tuple[R
 
 
 def what_to_collect(
-    inputs: Sequence[InputSummary], cnis: Sequence[str], *, state: bool, counted: bool, only_denied: bool
+    inputs: Sequence[InputSummary],
+    cnis: Sequence[str],
+    *,
+    state: State | None,
+    counted: bool,
+    only_denied: bool,
 ) -> tuple[ReportWarning, ...]:
     """Say plainly that no input holds a record of traffic, and name what would.
 
     Args:
         inputs: what was read as evidence.
         cnis: CNIs that the evidence shows.
-        state: cluster objects were read too.
+        state: the cluster's objects, where any were read too.
         counted: the inputs hold counters of refused packets; those are not asked for again, nor called nothing.
         only_denied: allowed traffic was left unread, so that an input without a refusal may be full of records.
 
@@ -162,6 +168,23 @@ def what_to_collect(
         (why, *commands), objects = _BY_CNI.get(cni, (_OTHERS, _OTHERS_STATE))
         texts.append(f"{head}: {_COUNTED if counted else why}")
         texts.extend(text for text in commands if not counted or text not in _CALICO_COUNTERS)
-        if not state:
+        if state is None:
             texts.append(objects)
+        elif cni == "calico":
+            texts.extend(_on_windows(state))
     return tuple(general_warning(_CODE, text) for text in texts)
+
+
+def _on_windows(state: State) -> Iterator[str]:
+    """Say that none of the commands is for nodes of Windows, where there are any.
+
+    Source: docs.tigera.io, "Limitations and known issues" of Calico for Windows (no iptables logs, no eBPF, no packet
+    capture); projectcalico/calico#4078.
+    """
+    names = sorted(node.name for node in state.snapshot.nodes.values() if node.labels.get(_OS) == "windows")
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield (
+            f"on Windows ({names[0]}{more}) there is none of these but flows, as HNS logs and counts nothing; the rules of one "
+            "pod, for you to read: Get-HnsEndpoint | where IpAddress -EQ ADDRESS | ConvertTo-Json -Depth 5"
+        )

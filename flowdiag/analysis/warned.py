@@ -42,7 +42,7 @@ def warned(found: Workings) -> list[ReportWarning]:
         *what_to_collect(
             evidence,
             read.cnis,
-            state=state is not None,
+            state=state,
             counted=bool(counted),
             only_denied=found.evidence.only_denied,
         ),

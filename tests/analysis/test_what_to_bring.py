@@ -71,3 +71,24 @@ def test_kube_routers_counters_name_the_pod_and_no_direction(tmp_path):
     bring = " ".join(one.message for one in report.warnings if one.code == "FD807")
     assert "syslogemu.log" in bring
     assert "iptables-save -c" not in bring
+
+
+FELIX = "2026-03-01 12:00:00.123 [INFO][2340] felix/int_dataplane.go 190: Dataplane loop starting\n"
+
+
+@pytest.mark.parametrize(("system", "told"), [("windows", 1), ("linux", 0)])
+def test_nodes_of_windows_have_nothing_of_what_calicos_have(tmp_path, system, told):
+    """No iptables, no kernel log, no eBPF; what HNS holds of one pod is no evidence of a refusal (calico#4078)."""
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "win-1", "labels": {"kubernetes.io/os": system}},
+        "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.40"}]},
+    }
+    report = analyze([write(tmp_path, state_json=listed(*OBJECTS, node), calico_node_log=FELIX)])
+    texts = [
+        one.message for one in report.warnings if one.code == "FD807" and "Get-HnsEndpoint" in one.message
+    ]
+
+    assert len(texts) == told
+    assert all(text.startswith("on Windows (win-1) there is none of these but flows") for text in texts)
