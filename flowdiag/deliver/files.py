@@ -66,16 +66,19 @@ def check_no_input(path: str, inputs: Iterable[str]) -> None:
         CannotWriteError: it is one of the inputs.
     """
     target = Path(path)
-    if target.exists() and not target.is_file():
+    there = target.stat() if target.exists() else None
+    if there is not None and not target.is_file():
         return  # a device or a pipe
-    for name in inputs:
-        for one in (Path(name), Path(name.partition("!")[0])):
-            with suppress(OSError, ValueError):
-                # What both name need not be there yet: a history.
-                if one.absolute() == target.absolute() or one.samefile(target):
-                    raise CannotWriteError(
-                        f"{path}: this is an input, and would be replaced", hint="name another file"
-                    )
+    place = target.absolute()
+    for one in {name for given in inputs for name in (given, given.partition("!")[0])}:
+        with suppress(OSError, ValueError):
+            # What both name need not be there yet: a history.
+            if Path(one).absolute() == place or (
+                there is not None and os.path.samestat(Path(one).stat(), there)
+            ):
+                raise CannotWriteError(
+                    f"{path}: this is an input, and would be replaced", hint="name another file"
+                )
 
 
 def write_file(path: str, content: str | bytes) -> None:

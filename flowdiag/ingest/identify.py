@@ -47,10 +47,16 @@ def detect_all(
     first_of = {name_pattern(source): source for source in reversed(gathered.sources)}
     paths = [source.path for source in gathered.sources]
 
+    uniform: set[str] = set()
+    """Inputs whose lines at both ends are known to be one parser's."""
+
     def of_any(source: Source) -> Detection:
         hint = hints[source.name]
         same = None if whole else alike.like_any(source, hint)
-        return same or alike.learn(detect(source, hint, known, options))
+        if same is None:
+            return alike.learn(detect(source, hint, known, options))
+        uniform.add(source.name)
+        return same
 
     asked = [source for source in gathered.sources if whole or first_of[name_pattern(source)] is source]
     by_name = {one.source.name: one for one in at_once(of_any, asked, paths)}
@@ -67,7 +73,7 @@ def detect_all(
     whats = [
         part
         for one in _brought(at_once(like, gathered.sources, paths), gathered)
-        for part in laid_apart(one, gathered.spool, ask)
+        for part in laid_apart(one, gathered.spool, ask, uniform=one.source.name in uniform)
     ]
     if options.listed_events is not None:
         listed = options.listed_events

@@ -46,7 +46,7 @@ _MARKS = (b"\napiVersion:", b"\nkind:", b'\n{"apiVersion"', b'\n{"kind"', b"\n{\
 
 
 def laid_apart(
-    found: Detection, spool: Callable[[], Path], ask: Callable[[Source], Detection]
+    found: Detection, spool: Callable[[], Path], ask: Callable[[Source], Detection], *, uniform: bool = False
 ) -> list[Detection]:
     """Give an input that holds objects and records as two, objects first; any other as it is.
 
@@ -54,10 +54,13 @@ def laid_apart(
         found: what the input begins with.
         spool: a folder that lives as long as the run, made when it is asked for.
         ask: says what a part is.
+        uniform: the lines at its ends are known to be records.
     """
     source = found.source
+    whole = found.kind is InputKind.STATE or (source.spooled and source.name == source.root)
     if (
-        found.kind not in (InputKind.STATE, InputKind.EVIDENCE)
+        (uniform and not whole)
+        or found.kind not in (InputKind.STATE, InputKind.EVIDENCE)
         or source.kind is not Kind.PLAIN
         or source.remote
     ):
@@ -66,7 +69,7 @@ def laid_apart(
         with open(source.path, "rb") as stream:  # noqa: PTH123 - a path in the spool, or the user's own
             if found.kind is InputKind.STATE:
                 worth = _may_hold_records(stream)
-            elif source.spooled and source.name == source.root:
+            elif whole:
                 worth = _may_hold_objects(stream)
             else:
                 # A file of records is read in parts, perhaps elsewhere: looking through all of it here costs too much.
