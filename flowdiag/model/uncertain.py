@@ -37,7 +37,8 @@ def uncertain_text(names: str, number: int, at: int) -> str:
 def told_as_one(sentences: Iterable[str]) -> list[str]:
     """The sentences, each once, those of `uncertain_text` that differ in their moments alone as one with the span."""
     told: dict[tuple[str, str], list[str]] = {}
-    for sentence in sentences:
+    # Most connections of a problem have the same ones.
+    for sentence in dict.fromkeys(sentences):
         found = _SENTENCE.fullmatch(sentence)
         key, moment = ((found[1], found[3]), found[2]) if found else ((sentence, ""), "")
         told.setdefault(key, []).append(moment)

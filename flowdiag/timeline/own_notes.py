@@ -27,9 +27,14 @@ _MAX_OTHERWISE = 3
 _MAX_LIMITS = 8
 
 
-def own_notes(draft: ProblemDraft) -> tuple[str, ...]:
-    """Sentences, those on what else refused the same connections first."""
-    return (*_otherwise(refused_otherwise(draft)), *_attempts(draft), *_scan(draft), *_distinct_limits(draft))
+def own_notes(draft: ProblemDraft, otherwise: Sequence[RefusedOtherwise]) -> tuple[str, ...]:
+    """Sentences, those on what else refused the same connections first.
+
+    Args:
+        draft: the problem's.
+        otherwise: its `refused_otherwise`.
+    """
+    return (*_otherwise(otherwise), *_attempts(draft), *_scan(draft), *_distinct_limits(draft))
 
 
 def is_scan(draft: ProblemDraft) -> bool:

@@ -95,6 +95,7 @@ def make_problem(
     flows = draft.flows
     lead = draft.connections[0]
     since = ended(draft, seen=allowed_since is not None)
+    otherwise = refused_otherwise(draft)
     views = [_connection(connection, known) for connection in draft.connections]
     source, destination = views[0].source, views[0].destination
     return Problem(
@@ -125,7 +126,7 @@ def make_problem(
         counterfactual=finding.counterfactual,
         revert=finding.revert,
         decided_by=None if finding.decided_by is None else _decided(finding.decided_by),
-        otherwise=refused_otherwise(draft),
+        otherwise=otherwise,
         changes=changes_of(draft, changes, first, last, interval),
         explains=(),
         explained_by=None,
@@ -149,7 +150,7 @@ def make_problem(
         notes=(
             *notes,
             *since.notes,
-            *own_notes(draft),
+            *own_notes(draft, otherwise),
         ),
     )
 
