@@ -33,7 +33,7 @@ def as_now(view: ReportEndpoint, ends: Iterable[tuple[Endpoint, int | None]]) ->
     before, since = set[str](), set[str]()
     for end, last in ends:
         pod = end.pod
-        if pod is not None and pod.live and not view.ips:
+        if pod is not None and pod.live and (end.ip is None or not view.ips):
             has.update(pod.ips[:1])
         if pod is not None and pod.live and end.ip is not None and _of_an_earlier(pod, end.ip, last):
             before.add(end.ip)
