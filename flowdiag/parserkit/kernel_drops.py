@@ -12,6 +12,8 @@ __all__ = ["KERNEL_DROP", "is_whole_drop", "kernel_drop"]
 
 KERNEL_DROP = "SKB_DROP_REASON_"
 """How the enumeration's names begin."""
+_OVS_DROP = "OVS_DROP_"
+"""And those of Open vSwitch's, whose names some tools give whole: ``openvswitch/OVS_DROP_LAST_ACTION``."""
 _NONE = ("SKB_CONSUMED", "SKB_NOT_DROPPED_YET", "CONSUMED", "NOT_DROPPED_YET")
 """Values of the enumeration that are no drop."""
 # A rule of netfilter, or an eBPF program: of them CNIs make their policies, and others their firewalls.  And no reason at all.
@@ -57,7 +59,9 @@ def kernel_drop(word: str) -> tuple[Cause | None, str] | None:
     """
     if word in _NONE:
         return None
-    name = word.removeprefix(KERNEL_DROP)
+    name = word.removeprefix(KERNEL_DROP).removeprefix(_OVS_DROP)
+    if name.isdigit():
+        return None, "not-specified"  # a number that the tool had no name for, Open vSwitch's for example
     reason = name.lower().replace("_", "-")
     if name in _ANYBODY:
         return None, reason
@@ -68,4 +72,4 @@ def kernel_drop(word: str) -> tuple[Cause | None, str] | None:
 
 def is_whole_drop(word: str) -> bool:
     """Whether what stands at the end of a line that may have been cut off is a whole name, as far as any is known here."""
-    return word.removeprefix(KERNEL_DROP) in (*_ANYBODY, "NO_SOCKET")
+    return word.removeprefix(KERNEL_DROP).removeprefix(_OVS_DROP) in (*_ANYBODY, "NO_SOCKET")

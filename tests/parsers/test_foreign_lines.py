@@ -172,3 +172,11 @@ def test_a_rules_tag_of_a_datagram_is_no_flags():
     line = b"2026-01-05T10:00:00.647Z 028cd586 INET match DROP mainrs/1027 IN 60 UDP 10.4.0.3/40001->10.4.0.4/53 SAP\n"
 
     assert [(one.dst.port, one.tcp_flags) for one in read(NsxFirewall(), line)] == [(53, None)]
+
+
+@pytest.mark.parametrize("word", ["196609", "OVS_DROP_LAST_ACTION", "SKB_DROP_REASON_NETFILTER_DROP"])
+def test_a_drop_that_a_policy_may_be_behind_is_no_fault(word):
+    """A number stands where the kernel's types name no reason of Open vSwitch, whose own names begin otherwise."""
+    line = (DROPPED_PACKET % ("tcp_syn_sent", "SYN")).replace("SKB_DROP_REASON_NETFILTER_DROP", word)
+
+    assert [(one.verdict, one.cause) for one in read(GadgetTcpdrop(), line.encode())] == [("denied", None)]

@@ -45,7 +45,10 @@ _HEAD_BYTES = re.compile(
     rb"\s{0,40}(?:\xe2\x86\xb3 |\+ )?\d{6,20} (?:\(\d{1,4}\) )?\[[^\n]{1,64}?\] \d{1,10} \[(?:k|kr|tp|u)\] \S"
 )
 _SNIFF = re.compile(rb"^" + _HEAD_BYTES.pattern, re.MULTILINE)
-_DROP = re.compile(r"\bdrop \((?:reason )?(?:[a-z_]{2,20}/)?(?P<reason>[A-Z][A-Z0-9_]{2,60})\)")
+# "drop (reason openvswitch/OVS_DROP_LAST_ACTION)" of another part of the kernel; "drop (reason 196609)" where its types do not name it
+_DROP = re.compile(
+    r"\bdrop \((?:reason )?(?:[a-z0-9_]{2,20}/)?(?P<reason>[A-Z][A-Z0-9_]{2,60}|(?P<number>\d{1,10}))\)"
+)
 # "      172.16.42.1.39677 > 172.16.42.2.8080 tos 0x0 ttl 64 id 17803 off 0 [DF] len 31 proto UDP (17) len 3"            v1.5
 # "    if 2 (eth0) rxif 2 172.16.42.1.40532 > 172.16.42.2.8080 ttl 64 tos 0x0 id 14042 off 0 [DF] len 32 proto UDP (17) len 4"   v1.0
 _PACKET = re.compile(
@@ -85,7 +88,9 @@ class Retis:
                     yield _without_ends(open_drop, context)
                 text = decode(line)
                 found = _DROP.search(text, 0, 1000)
-                why = found["reason"] if found is not None else None
+                why = found["reason"] if found is not None and found["number"] is None else None
+                if found is not None and found["number"] is not None:
+                    yield _without_reason(block.of_line(index), context, text)
                 open_drop = (
                     (block.of_line(index), text, why) if why and kernel_drop(why) is not None else None
                 )
@@ -104,6 +109,14 @@ class Retis:
                 open_drop = None
         if open_drop is not None:
             yield _without_ends(open_drop, context)
+
+
+def _without_reason(around: LineEnvelope, context: ParseContext, text: str) -> ParseWarning:
+    return ParseWarning(
+        **frame(around, context, text),
+        code="no-reason",
+        message="a drop whose reason is a number: the kernel's types do not name it",
+    )
 
 
 def _without_ends(drop: tuple[LineEnvelope, str, str], context: ParseContext) -> ParseWarning:
