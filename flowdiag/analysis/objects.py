@@ -27,7 +27,7 @@ from flowdiag.model.urls import shown
 if TYPE_CHECKING:
     from flowdiag.cluster.live.state import LiveState
 
-__all__ = ["HOW_TO_TAKE", "StateInputs", "contents", "live_state", "read_state", "some_objects"]
+__all__ = ["HOW_TO_TAKE", "StateInputs", "contents", "live_state", "read_state", "some_objects", "why_none"]
 
 HOW_TO_TAKE = (
     "kubectl get pods,namespaces,services,endpointslices,nodes,networkpolicies -A -o yaml > state.yaml"
@@ -120,11 +120,17 @@ def some_objects(read: StateInputs, paths: Sequence[str]) -> StateInputs:
     """
     if read.state:
         return read
-    held = [warning for warning in read.warnings if warning.input is not None][:_NAMED]
-    reasons = "; ".join(f"{one.input}: {one.message}" for one in held)
-    raise InputError(
-        f"no cluster objects in {', '.join(paths)}{f' ({reasons})' if reasons else ''}", hint=HOW_TO_TAKE
-    )
+    raise InputError(f"no cluster objects in {', '.join(paths)}{why_none(read)}", hint=HOW_TO_TAKE)
+
+
+def why_none(read: StateInputs) -> str:
+    """Why no objects were found in these inputs, in brackets; that no parser knows a file is no reason."""
+    reasons = [
+        f"{one.input}: {one.message}"
+        for one in read.warnings
+        if one.input is not None and (one.code != "unknown-format" or stands_for_objects(one.message))
+    ]
+    return f" ({'; '.join(reasons[:_NAMED])})" if reasons else ""
 
 
 def _lost(problem: InputProblem) -> Manifest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 from flowdiag.ingest import Detection, Hint, InputProblem
 from flowdiag.ingest.remote import is_remote
 from flowdiag.ingest.silent import NO_REFUSAL
+from flowdiag.ingest.sources import STDIN
 from flowdiag.model.masking import masked
 from flowdiag.model.report import ReportWarning
 from flowdiag.model.words import plural
@@ -156,14 +159,23 @@ def nothing_usable(what: str, looked_at: int, warnings: Sequence[ReportWarning])
     """
     first = warnings[0] if warnings else None
     if looked_at == 0 and first is not None:
-        # What is behind a scheme says itself what to do.
-        hint = "" if is_remote(first.input or "") else "name a file, a folder or an archive of CNI logs"
-        return f"{first.input}: {first.message}", hint
+        return f"{first.input}: {first.message}", _what_to_name(first)
+    if looked_at == 1 and first is not None and (first.input, first.code) == (STDIN, "empty"):
+        return "standard input was empty", "run the command before the pipe alone, to see what it says"
     where = f"; first: {first.input}: {first.message}" if first is not None else ""
     return (
         f"{what} in the inputs (looked at {plural(looked_at, 'file')}{where})",
         f"see what was tried: flowdiag parsers detect {_detectable(first)}",
     )
+
+
+def _what_to_name(first: ReportWarning) -> str:
+    """What to do where there is nothing at the place that was named."""
+    if is_remote(first.input or ""):
+        return ""  # the message itself says what to do
+    if first.message == os.strerror(errno.EACCES):
+        return "may you read it?"
+    return "name a file, a folder or an archive of CNI logs"
 
 
 def _detectable(first: ReportWarning | None) -> str:

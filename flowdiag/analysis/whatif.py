@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from flowdiag.analysis.affected import affected_workloads, concerns
 from flowdiag.analysis.collect import Evidence, gather
 from flowdiag.analysis.impact import impact
-from flowdiag.analysis.objects import HOW_TO_TAKE, read_state, some_objects
+from flowdiag.analysis.objects import HOW_TO_TAKE, read_state, some_objects, why_none
 from flowdiag.analysis.options import EvidenceOptions, Progress, Selection, Stage, StateOptions
 from flowdiag.analysis.revise import applied, deleted, identity, rolled_out, without
 from flowdiag.analysis.sides import Side
@@ -33,6 +33,7 @@ from flowdiag.report.query_types import ConnectionChange, FlowChange, FlowChange
 
 __all__ = ["Revision", "Whatif", "whatif"]
 
+_MANIFEST = "name a manifest that kubectl apply takes; --dry-run=client shows what is wrong with one"
 _HINT = f"{HOW_TO_TAKE}; then name it with --state"
 _UNREADABLE = frozenset(
     {
@@ -197,7 +198,7 @@ def _states(
     apart = bool(options.paths) or options.live is not None
     named = _manifests(options.paths, said, options.live) if apart else beside
     if not any(one.entries for one in named):
-        raise InputError("no cluster objects found for the old state", hint=_HINT)
+        raise _none_in(named, "no cluster objects found for the old state")
     # Objects that only the evidence has count on both sides; where the old state has an object, that one counts.
     known = {identity(entry.key) for one in named for entry in one.entries}
     rest = without(beside, known) if apart else []
@@ -207,7 +208,7 @@ def _states(
     if revision.to:
         whole = _manifests(revision.to, said)
         if not any(one.entries for one in whole):
-            raise InputError(f"no cluster objects found in {', '.join(revision.to)}", hint=_HINT)
+            raise _none_in(whole, f"no cluster objects found in {', '.join(revision.to)}")
         replaced = {identity(entry.key) for one in whole for entry in one.entries}
         new, problems = merge_manifests([*without(rest, replaced), *whole], options.taken)
         if old.pods and not new.pods:
@@ -225,6 +226,14 @@ def _states(
     return _surely_named(old), _surely_named(new), said
 
 
+def _none_in(manifests: Sequence[Manifest], said: str) -> InputError:
+    """What to raise of a state without objects: the first thing that is wrong with it, or else that there are none."""
+    for problem in (problem for one in manifests for problem in one.problems):
+        if problem.code in _UNREADABLE:
+            return InputError(_line(problem), hint=_MANIFEST)
+    return InputError(said, hint=_HINT)
+
+
 def _manifests(paths: Sequence[str], said: list[str], live: ClusterOptions | None = None) -> list[Manifest]:
     inputs = some_objects(read_state(paths, live), paths)
     said += [_line(warning) for warning in inputs.warnings]
@@ -235,10 +244,7 @@ def _change(path: str, said: list[str]) -> list[Manifest]:
     """One ``--apply``: what-if on half a manifest would be a wrong answer, so it is whole or an error."""
     inputs = read_state([path])
     if not inputs.state:
-        detail = f" ({_line(inputs.warnings[0])})" if inputs.warnings else ""
-        raise InputError(
-            f"{path}: no cluster objects to apply{detail}", hint="a manifest as kubectl takes it"
-        )
+        raise InputError(f"{path}: no cluster objects to apply{why_none(inputs)}", hint=_MANIFEST)
     said += [_line(warning) for warning in inputs.warnings]
     manifests = [read_manifest(*one) for one in inputs.state]
     for problem in (problem for one in manifests for problem in one.problems):

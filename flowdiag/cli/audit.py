@@ -156,6 +156,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     return_freed_memory(MERGING)
     if not paths and state.live is None:
         raise UsageError("no evidence named", hint="flowdiag audit FOLDER --history FILE, or --live")
+    if given["skip"] and state.live is None:
+        raise UsageError("--skip is about what is collected from a cluster", hint="add --live")
     options = audit_options_of(given)
     # Not this terminal's options: what is kept and sent is the same wherever the run was started.
     plain = Options(width=100, timezone=parse_zone(given["display_zone"]))

@@ -263,7 +263,9 @@ def parse_outputs(outputs: tuple[str, ...], known: tuple[str, ...]) -> tuple[str
         elif path == "-":
             raise UsageError(f"-o {value}: this is a file's place", hint=f"for standard output: -o {name}")
         elif not path.startswith("/dev/") and os.path.realpath(path) in taken:
-            raise UsageError(f"-o {value}: this file is written already", hint="name one for each format")
+            raise UsageError(
+                f"-o {value}: {path} is named twice", hint="name a file of its own for each format"
+            )
         else:
             files.setdefault(name, []).append(path)
             taken.add(os.path.realpath(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import sqlite3
 import stat
 import time
@@ -221,7 +222,9 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise HistoryError(f"{folder}: {error.strerror or error}", hint="is the folder there?") from error
+        missing = isinstance(error, FileNotFoundError)
+        hint = f"mkdir -p {shlex.quote(str(folder))}" if missing else "name a file in a folder of yours"
+        raise HistoryError(f"{folder}: {error.strerror or error}", hint=hint) from error
     try:
         # Some network file systems have no locks; SQLite's own are then all there is.
         with suppress(OSError):
@@ -256,6 +259,8 @@ def _look(path: Path) -> None:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise HistoryError(f"{path}: no file", hint="name another one with --history")
+        if stat.S_ISDIR(mode):
+            raise HistoryError(f"{path}: this is a folder", hint="name a file in it")
         with path.open("rb") as stream:
             head = stream.read(len(_MAGIC))
     except FileNotFoundError:

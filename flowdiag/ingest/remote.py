@@ -35,6 +35,8 @@ _CREDENTIALS = {
     "gs": "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
 }
+_ELSEWHERE = "download it, and name the file"
+"""What helps with an address that is no bucket's: fsspec may know its scheme, and what its errors mean is not known here."""
 _BROKEN = frozenset({"ClientPayloadError", "HTTPClientError", "ServiceRequestError", "ServiceResponseError"})
 """What aiohttp (under s3fs and gcsfs), botocore and azure-core raise when a connection ends too soon, or says nothing."""
 _ALIASES = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
@@ -204,7 +206,7 @@ def _said(error: Exception, url: str) -> RemoteError:
             "missing-extra",
             f'reading {scheme}:// needs {library}, which is not installed: pip install "flowdiag[remote]"',
         )
-    ways = _CREDENTIALS.get(family, "see the store's own tools")
+    ways = _CREDENTIALS.get(family, _ELSEWHERE)
     if names & {
         "NoCredentialsError",
         "PartialCredentialsError",
@@ -212,6 +214,8 @@ def _said(error: Exception, url: str) -> RemoteError:
         "ProfileNotFound",
     }:
         return RemoteError("no-permission", f"no credentials were found; {ways}")
+    if isinstance(error, FileNotFoundError) and family not in _CREDENTIALS:
+        return RemoteError("missing", f"nothing is there, or nobody answers; {_ELSEWHERE}")
     if isinstance(error, FileNotFoundError):
         return RemoteError(
             "missing", "no such bucket or object; check its name, and the account and region that are asked"

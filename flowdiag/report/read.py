@@ -20,6 +20,9 @@ _DATA = re.compile(
 )
 
 
+_WRITTEN = "a report is what -o json=FILE or -o html=FILE writes"
+
+
 class _Head(msgspec.Struct):
     schema: str = ""
 
@@ -47,14 +50,14 @@ def read_report(data: bytes, name: str = "report") -> Report:
     if not text:
         raise InputError(
             f"{name}: not a flowdiag report: there is nothing in it",
-            hint="show reads what was written with -o html=FILE or -o json=FILE",
+            hint=_WRITTEN,
         )
     if text[:1] == b"<":
         found = _DATA.search(text)
         if found is None:
             raise InputError(
                 f"{name}: no flowdiag report in this HTML",
-                hint="show reads what was written with -o html=FILE or -o json=FILE",
+                hint=_WRITTEN,
             )
         text = found[1]
     try:
@@ -62,7 +65,7 @@ def read_report(data: bytes, name: str = "report") -> Report:
     except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(
             f"{name}: not a flowdiag report: {_fault(error)}",
-            hint="show reads what was written with -o html=FILE or -o json=FILE",
+            hint=_WRITTEN,
         ) from None
     if schema != SCHEMA:
         kind, _, number = schema.partition("/")

@@ -149,6 +149,10 @@ def _sound(path: str) -> None:
 
 
 def _plain(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not text"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     if error.__class__.__name__ != "ConfigException":
         return f"unusable ({error.__class__.__name__})"
     # The client's own messages quote the entry that is at fault, whole, and that entry may hold a token.
