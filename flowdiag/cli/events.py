@@ -29,7 +29,13 @@ Row = tuple[str, str, "Event"]
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @output_option("jsonl or csv on standard output, or FORMAT=FILE besides. May be repeated. [jsonl]")
 @click.option("--raw", "with_raw", is_flag=True, help="Add each record verbatim.")
-@click.option("--sort", type=click.Choice(("input", "time")), default="input", show_default=True)
+@click.option(
+    "--sort",
+    type=click.Choice(("input", "time")),
+    default="input",
+    show_default=True,
+    help="Order of the records: as they stand in the inputs, or by time.",
+)
 @selection_options
 @evidence_options
 def command(paths: tuple[str, ...], **given: Any) -> int:

@@ -22,7 +22,12 @@ in the sources goes there step by step, and flowdiag.parserkit.testing.assert_pa
 @click.command("parsers", cls=Command)
 @click.argument("words", nargs=-1, metavar="[detect PATH...]")
 @click.option(
-    "-o", "--output", type=click.Choice(("terminal", "json")), default="terminal", show_default=True
+    "-o",
+    "--output",
+    type=click.Choice(("terminal", "json")),
+    default="terminal",
+    show_default=True,
+    help="How to print it.",
 )
 def command(words: tuple[str, ...], output: str) -> int:
     """List the parsers, or with "detect PATH" say which one would read each file, and how sure it is."""

@@ -148,6 +148,17 @@ def _anchors(text):
     }
 
 
+def test_every_metric_stands_on_the_page():
+    """By name, whether a report has a value for it or not."""
+    incident = ROOT / "fixtures" / "incidents" / "default-deny-egress"
+    command = [sys.executable, "-m", "flowdiag", "analyze", str(incident), "-o", "openmetrics"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    metrics = set(re.findall(r"^# TYPE (flowdiag_[a-z_]+)", printed, re.MULTILINE))
+
+    assert len(metrics) > 8
+    assert not {name for name in metrics if not re.search(rf"`{name}[`{{]", AUDIT)}
+
+
 def test_every_check_and_every_key_stands_on_the_page():
     """Codes of checks, and the keys of an accepted finding."""
     fields = {field.encode_name for field in structs.fields(Acceptance)}

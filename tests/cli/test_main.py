@@ -57,7 +57,7 @@ def test_every_option_has_help():
     for module, _ in COMMANDS.values():
         command = importlib.import_module(f"flowdiag.cli.{module}").command
         for parameter in command.params:
-            if isinstance(parameter, click.Option) and parameter.name not in ("output", "sort"):
+            if isinstance(parameter, click.Option):
                 assert parameter.help, f"{command.name} {parameter.opts}"
 
 

@@ -49,7 +49,9 @@ class KubernetesEvents:
     """Events about pods and nodes, with stable codes for those that concern the network."""
 
     name: ClassVar[str] = "kubernetes-events"
-    summary: ClassVar[str] = "Kubernetes Events, one JSON object per line"
+    summary: ClassVar[str] = (
+        "Kubernetes Events (JSON lines, lists in JSON and YAML): drops that agents report, probes, sandboxes"
+    )
     cni: ClassVar[str | None] = None
     sequential: ClassVar[bool] = True
     document: ClassVar[bool] = False
