@@ -47,8 +47,8 @@ __all__ = ["command"]
 def command(paths: tuple[str, ...], **given: Any) -> int:
     """Read evidence and report who was refused, by what, and what would fix it.
 
-    PATH is a file, a folder, an archive, or - for standard input: CNI logs, flow exports and the cluster's
-    objects, in any layout.
+    PATH is a file, a folder, an archive, s3://... (also gs:// and az://), or - for standard input: CNI logs, flow
+    exports and the cluster's objects, in any layout.
     """
     from flowdiag.ingest.server import expect_workers
 

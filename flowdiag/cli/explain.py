@@ -67,9 +67,13 @@ def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, s
     """The words with the port taken off the destination, and off what stands in a port's place if that is a path.
 
     Raises:
-        UsageError: the destination says a port, and behind it stands another, or a path that is not there.
+        UsageError: the destination says a port, and behind it stands another, or a path that is not there; or behind a
+            port stands a protocol.
     """
     match = _WITH_PORT.fullmatch(dst)
+    number, behind = (port, paths[:1]) if match is None else (match["port"], (port,))
+    for word in behind:
+        _refuse_lone_protocol(word, number)
     if port is not None and (match is not None or not _looks_like_a_port(port)):
         # Evidence stands there, for there is a port already, or it is no port.
         if os.path.exists(port):  # noqa: PTH110 - pathlib costs start-up
@@ -82,6 +86,16 @@ def as_meant(dst: str, port: str | None, paths: tuple[str, ...]) -> tuple[str, s
     if match is None:
         return dst, port, paths
     return match["v6"] or match["end"], match["port"], paths
+
+
+def _refuse_lone_protocol(word: str | None, number: str | None) -> None:
+    """``5432 tcp``, as other tools take it, where the word behind the port is no folder of that name."""
+    if word is None or number is None or word.lower() not in _PROTOCOLS or not number.isdigit():
+        return
+    if not os.path.exists(word):  # noqa: PTH110 - pathlib costs start-up
+        raise UsageError(
+            f"{word!r} is a protocol, and stands apart from its port", hint=f"write {number}/{word}"
+        )
 
 
 def _looks_like_a_port(text: str) -> bool:

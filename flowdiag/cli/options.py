@@ -184,7 +184,7 @@ def selection_options(function: F) -> F:
         click.option(
             "--since",
             metavar="TIME",
-            help="Only from this time on: 30m, '2 hours ago', '2026-11-03 12:00', or a time of day, whose latest is meant.",
+            help="Only from this time on: 30m, '2 hours ago', '2026-11-03 12:00', or 14:05, which means the last time that it was 14:05 (today or yesterday).",
         ),
         click.option("--until", metavar="TIME", help="Only up to this time."),
         click.option("--around", metavar="TIME", help="Only around this time; see --window."),

@@ -110,6 +110,25 @@ def test_a_history_that_is_no_file_says_what_to_name(capsys, place):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["db:5432", "tcp"], "5432/tcp"), (["db", "53", "UDP"], "53/UDP")]
+)
+def test_a_protocol_behind_a_blank(capsys, words, meant):
+    """As other tools take it; it is not evidence that is missing."""
+    end, *rest = words
+    told = said(capsys, "explain", "shop/web", f"shop/{end}", *rest, "--state", "policy.yaml", code=2)
+
+    assert told == f"flowdiag: {rest[-1]!r} is a protocol, and stands apart from its port\n  write {meant}\n"
+
+
+def test_a_folder_that_is_called_like_a_protocol(capsys, folder):
+    """It is evidence."""
+    (folder / "tcp").mkdir()
+    told = said(capsys, "explain", "shop/web", "shop/db", "5432", "tcp", "--state", "policy.yaml", code=3)
+
+    assert told.startswith("flowdiag: tcp: no files in it")
+
+
 def test_a_file_that_two_outputs_name(capsys):
     """In words that say which it is."""
     told = said(capsys, "analyze", "logs", "-o", "json=a.out", "-o", "html=a.out", code=2)
