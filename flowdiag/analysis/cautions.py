@@ -229,8 +229,8 @@ def without_policies(flows: Sorted, state: State | None, cnis: Sequence[str]) ->
     """Yield where policies refused and objects were read, but no policy: most dumps of a cluster have none."""
     if state is None or state.snapshot.policies_read:
         return
-    if any(kind.endswith("NetworkPolicy") for _, kind in state.snapshot.unread):
-        # What the collector was refused is said, with that.
+    if state.snapshot.damaged or any(kind.endswith("NetworkPolicy") for _, kind in state.snapshot.unread):
+        # What is damaged, or the collector was refused, is said with that.
         return
     if any(flow.distinct.cause is Cause.POLICY for flow in flows.refused):
         kinds = "networkpolicies,cnp,ccnp" if "cilium" in cnis else "networkpolicies"

@@ -140,6 +140,19 @@ def test_objects_without_policies_say_what_to_add(tmp_path, typed):
     assert typed or "kubectl get networkpolicies,cnp,ccnp -A -o yaml" in said[0]
 
 
+def test_a_policy_that_is_no_yaml_is_not_called_absent(tmp_path):
+    """Its place is told, and that it may hold a policy; not that the objects hold none."""
+    torn = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n\tname: deny\n"
+    folder = write(
+        tmp_path, state_json=listed(*OBJECTS[:-1]), flows_jsonl=refused(), networkpolicies_yaml=torn
+    )
+    report = analyze([folder])
+
+    assert not report.complete
+    assert {one.line for one in report.warnings if one.code == "invalid-document"} == {4}
+    assert "no-policies" not in {one.code for one in report.warnings}
+
+
 def test_two_dumps_of_one_cluster_are_complete(tmp_path):
     """The newer version counts, the older is named with its place, and nothing is missing."""
     folder = write(
