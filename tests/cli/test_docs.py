@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -34,6 +35,8 @@ OF_OTHERS = {
     "every command line": {"--help", "--version"},
 }
 """Options that pages name and flowdiag's commands do not have."""
+EXAMPLES = {"acme_rules.py", "acme_tsv.py"}
+"""Modules that a reader of `docs/plugins.md` writes."""
 
 SHARED = {
     name
@@ -157,6 +160,30 @@ def test_every_metric_stands_on_the_page():
 
     assert len(metrics) > 8
     assert not {name for name in metrics if not re.search(rf"`{name}[`{{]", AUDIT)}
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name
+)
+def test_every_module_that_a_page_names_is_there(page):
+    """Pages name a module by the end of its path, as a reader searches for it."""
+    named = set(re.findall(r"`([\w/]+\.(?:py|c))`", page.read_text())) - EXAMPLES
+    there = [
+        path.relative_to(ROOT).as_posix()
+        for top in ("benchmarks", "docs", "fixtures", "flowdiag", "parsers", "tests")
+        for path in (ROOT / top).rglob("*.[pc]*")
+    ]
+
+    assert page.name != "ARCHITECTURE.md" or len(named) > 30
+    assert not {name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in there)}
+
+
+def test_the_order_of_rooms_is_the_one_that_is_checked():
+    """The line of arrows says what the import contract holds."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    layers = [re.sub("[()]", "", layer) for layer in contract["layers"] if layer != "__main__"]
+
+    assert f"`{' -> '.join(layers)}`" in (ROOT / "ARCHITECTURE.md").read_text()
 
 
 def test_every_check_and_every_key_stands_on_the_page():
