@@ -39,7 +39,7 @@ __all__ = ["command"]
 )
 @click.option("--columns", metavar="A,B", help="Columns of tables (terminal, csv, parquet).")
 @click.option("--all", "everything", is_flag=True, help="Also show what is folded away.")
-@click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show pods, addresses, patches, notes and evidence.")
 @click.option("--pager", is_flag=True, help="Show the terminal report in a pager.")
 @evidence_options
 @checksum_option

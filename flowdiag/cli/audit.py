@@ -118,7 +118,7 @@ _LEVELS = ("high", "medium", "low", "info")
     "--timezone", "display_zone", default="UTC", metavar="ZONE", help="Show times in this zone. [UTC]"
 )
 @click.option("--all", "everything", is_flag=True, help="Also show what is folded away.")
-@click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show pods, addresses, patches, notes and evidence.")
 @click.option(
     "--redact",
     is_flag=True,

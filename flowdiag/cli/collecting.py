@@ -19,9 +19,14 @@ Bounds = tuple[int, int, float]
 # "500M", "1GiB", "64k", "1048576"
 _SIZE = re.compile(r"(\d{1,12})\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 _BOUNDS = (
-    ("--max-size", "SIZE", "1G", "collect no more than this, before it is compressed. [1G]"),
-    ("--max-file", "SIZE", "64M", "keep no more of one log or flow export: its latest lines. [64M]"),
-    ("--within", "DURATION", "10m", "take no longer, and keep what is there. [10m]"),
+    ("--max-size", "SIZE", "1G", "collect at most this much, before compression. [1G]"),
+    (
+        "--max-file",
+        "SIZE",
+        "64M",
+        "keep at most this much of one log or flow export, its latest lines. [64M]",
+    ),
+    ("--within", "DURATION", "10m", "stop after this time, and keep what is there by then. [10m]"),
 )
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

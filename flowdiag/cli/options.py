@@ -169,7 +169,7 @@ def state_options(function: F) -> F:
             "state",
             multiple=True,
             metavar="PATH",
-            help="Cluster objects kept elsewhere: a file, folder or archive. May be repeated.",
+            help="File, folder or archive with the cluster's objects. May be repeated.",
         ),
         click.option("--live", is_flag=True, help="Read the objects from the running cluster."),
         cluster_options,

@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.option("--redact", is_flag=True, help="Replace addresses, names and labels by stable tokens.")
 @click.option("--columns", metavar="A,B", help="Columns of tables (terminal, csv, parquet).")
 @click.option("--all", "everything", is_flag=True, help="Also show what is folded away.")
-@click.option("-v", "--verbose", is_flag=True, help="Show pods, addresses and evidence lines.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show pods, addresses, patches, notes and evidence.")
 @click.option("--pager", is_flag=True, help="Show the terminal report in a pager.")
 def command(stored: str, number: int | None, **given: Any) -> int:
     """Render a stored report (JSON or HTML) again, or only its problem number N.
