@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 NATIVE := $(VENV)/.native
@@ -9,7 +10,7 @@ INCIDENT ?= fixtures/incidents/default-deny-egress
 
 .PHONY: demo test native lint types imports wheel bench fixtures clean
 
-demo: $(STAMP) $(NATIVE)
+demo: $(RUNS) $(NATIVE)
 	$(BIN)/flowdiag analyze $(INCIDENT)
 
 test: $(STAMP) $(NATIVE) $(BROWSER)
@@ -39,19 +40,23 @@ fixtures: $(STAMP)
 clean:
 	rm -rf $(VENV) build dist out *.egg-info
 
-# pip learnt dependency groups in 25.1; the constraints hold the exact versions that the tests ran with.
-$(STAMP): pyproject.toml constraints.txt tests/scale/requirements.txt
+# What flowdiag itself needs, and what builds parsers/native; the constraints hold the exact versions that the tests ran with.
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable ".[fast]"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/scale/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools --editable ".[fast]"
+	touch $(RUNS)
+
+# What its checks need; pip learnt dependency groups in 25.1.
+$(STAMP): $(RUNS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev
 	touch $(STAMP)
 
 native: $(NATIVE)
 
 # Hubble exports are read in about half the time with it.  Without a C compiler or Python's headers all works, slower;
 # it is tried again the next time, and an older one does not stay.
-$(NATIVE): $(STAMP) $(wildcard parsers/native/*.[ch]) parsers/native/setup.py parsers/native/pyproject.toml
+$(NATIVE): $(RUNS) $(wildcard parsers/native/*.[ch]) parsers/native/setup.py parsers/native/pyproject.toml
 	@rm -rf parsers/native/build
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps ./parsers/native \
 		>$(VENV)/native.log 2>&1; then touch $(NATIVE); else \
@@ -60,6 +65,7 @@ $(NATIVE): $(STAMP) $(wildcard parsers/native/*.[ch]) parsers/native/setup.py pa
 
 # What only tests need and is large.  The tests of HTML reports drive a Chromium that the machine has; without
 # one they say that they were skipped.
-$(BROWSER): $(STAMP)
+$(BROWSER): $(STAMP) tests/scale/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group browser --group parquet
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/scale/requirements.txt
 	touch $(BROWSER)
