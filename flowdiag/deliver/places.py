@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -47,6 +48,8 @@ class LocalPlace:
         self._path = path.absolute()
         try:
             self._path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise CannotWriteError(f"{path}: {os.strerror(errno.ENOTDIR)}") from error
         except OSError as error:
             raise CannotWriteError(f"{path}: {error.strerror or error}") from error
 

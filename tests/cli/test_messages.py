@@ -129,6 +129,13 @@ def test_a_folder_that_is_called_like_a_protocol(capsys, folder):
     assert told.startswith("flowdiag: tcp: no files in it")
 
 
+def test_reports_in_a_file(capsys):
+    """They are kept in a folder."""
+    told = said(capsys, "audit", "logs", "--history", "h.db", "--reports", "policy.yaml", code=2)
+
+    assert told == "flowdiag: policy.yaml: Not a directory\n"
+
+
 def test_a_file_that_two_outputs_name(capsys):
     """In words that say which it is."""
     told = said(capsys, "analyze", "logs", "-o", "json=a.out", "-o", "html=a.out", code=2)
