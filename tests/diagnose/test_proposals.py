@@ -38,12 +38,14 @@ CASES = {
 }
 
 WITHOUT_PROPOSAL = {
-    *("FD308", "FD310", "FD404"),
+    "FD105",
+    *("FD308", "FD310", "FD404", "FD405"),
     *("FD501", "FD503", "FD504", "FD505", "FD508"),
     *("FD601", "FD604", "FD605", "FD608", "FD609"),
     "FD700",
 }
-"""Codes of which no case has a change of policies to propose: the mistake is not in a rule, or nobody can say which."""
+"""Codes of which no case has a change of policies to propose: the mistake is not in a rule (FD105's is the agent's mode), or
+nobody can say which (FD405's addresses have no names)."""
 PROPOSED = {
     "FD101-fires_rule_for_another_workload": "Admit shop/web in NetworkPolicy data/redis ingress[0].",
     "FD102-fires_ingress_missing": "Add NetworkPolicy data/allow-redis-from-web to let data/redis be reached by shop/web.",
