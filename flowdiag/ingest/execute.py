@@ -112,11 +112,16 @@ def run(
         tally = _here(evidence, options, problems, pace, meanwhile)
     tally.rest()
     problems += shrunk(one.source for one in evidence)
-    problems += _mostly_unreadable(tally)
     problems += _times_of_1970(tally)
+    foreign: set[str] = set()
     if options.format is not None:
-        problems += _not_of_that_format(options.format, evidence, tally)
-    elif not options.only_denied:
+        # Of an input of which only refusals are looked for, its head tells whether it has that format.
+        asked = [one for one in evidence if not options.only_denied or not _is_sure(one, options.format)]
+        named = list(_not_of_that_format(options.format, asked, tally))
+        problems += named
+        foreign.update(problem.path for problem in named)
+    problems += _mostly_unreadable(tally, foreign)
+    if options.format is None and not options.only_denied:
         said = {problem.path for problem in problems if problem.code not in _OF_THE_HEAD}
         problems += _nothing_read(evidence, tally, said)
     return Outcome(tally=tally, inputs=tuple(detected), problems=_sorted(problems))
@@ -263,10 +268,10 @@ def _unread(part: Part, why: str) -> InputProblem:
     )
 
 
-def _mostly_unreadable(tally: Tally) -> Iterator[InputProblem]:
-    """Inputs of which more than half cannot be read: another format, or two in one file."""
+def _mostly_unreadable(tally: Tally, foreign: Collection[str]) -> Iterator[InputProblem]:
+    """Inputs of which more than half cannot be read: another format, or two in one file; not those called `foreign`."""
     for name, counts in tally.inputs.items():
-        if counts.warnings > _FEW and counts.warnings > counts.records:
+        if name not in foreign and counts.warnings > _FEW and counts.warnings > counts.records:
             message = (
                 f"{plural(counts.warnings, 'record')} could not be read as {counts.parser}, {counts.records:,} could; "
                 "--format forces another parser"
@@ -301,6 +306,11 @@ def _nothing_read(
                 yield problem
 
 
+def _is_sure(detection: Detection, format_name: str) -> bool:
+    """Whether a forced parser knew the head by itself."""
+    return any(one.parser == format_name and one.score > 0 for one in detection.scores)
+
+
 def _not_of_that_format(
     format_name: str, evidence: Sequence[Detection], tally: Tally
 ) -> Iterator[InputProblem]:
@@ -308,17 +318,19 @@ def _not_of_that_format(
     inputs = tally.inputs
     for one in evidence:
         counts = inputs.get(one.source.name)
-        if counts is None or not (counts.records or counts.warnings):
+        if counts is not None and (counts.records or 0 < counts.warnings <= _FEW):
+            continue
+        if counts is None or not counts.warnings:
             damaged = list(unread_lines(one.source, format_name))
             for warning in damaged:
                 tally.add(warning, format_name, one.source.name)
             if damaged:
                 continue
-            yield InputProblem(
-                one.source.name,
-                "not-that-format",
-                f"nothing in it is a record of {format_name}; leave --format out to have it looked at",
-            )
+        yield InputProblem(
+            one.source.name,
+            "not-that-format",
+            f"nothing in it is a record of {format_name}; leave --format out to have it looked at",
+        )
 
 
 def _sorted(problems: Sequence[InputProblem]) -> tuple[InputProblem, ...]:

@@ -481,12 +481,30 @@ def test_a_selector_counts_however_it_is_spelled(run, selector):
     assert run("analyze", EGRESS, "--fail-on", selector)[0] == 1
 
 
-def test_a_forced_format_that_reads_nothing_is_no_usable_input(run, tmp_path):
-    """Flows of one CNI read as another's log are not an empty report."""
-    (tmp_path / "flows.jsonl").write_text(refused(3))
-    code, out, err = run("analyze", tmp_path / "flows.jsonl", "--format", "weave-npc")
+@pytest.mark.parametrize("name", ["weave-npc", "antrea-flows", "cilium-monitor-json"])
+def test_a_forced_format_that_reads_nothing_is_no_usable_input(run, tmp_path, name):
+    """Flows of one CNI read as another's log are not an empty report, whether its parser warns of each line or passes it over."""
+    (tmp_path / "flows.jsonl").write_text(refused(30))
+    code, out, err = run("analyze", tmp_path / "flows.jsonl", "--format", name)
     assert (code, out) == (3, b"")
-    assert b"nothing in it is a record of weave-npc" in err
+    assert f"nothing in it is a record of {name}".encode() in err
+
+
+def test_an_input_without_a_refusal_has_its_format_all_the_same(run, tmp_path):
+    """Where nothing but refusals is looked for, none of them is no other format; what is one, is still said to be."""
+    (tmp_path / "flows.jsonl").write_text(refused(3).replace("DROPPED", "FORWARDED"))
+    wanted = run("analyze", tmp_path / "flows.jsonl", "--only", "denied", "-o", "json")
+    found = run(
+        "analyze", tmp_path / "flows.jsonl", "--only", "denied", "--format", "hubble-json", "-o", "json"
+    )
+
+    assert (wanted[0], found[0]) == (0, 0)
+    assert json.loads(found[1])["warnings"] == json.loads(wanted[1])["warnings"]
+    assert run("analyze", tmp_path / "flows.jsonl", "--only", "denied", "--format", "weave-npc")[0] == 3
+
+
+def test_an_input_that_is_not_of_a_forced_format_is_named(run, tmp_path):
+    """Where others can be used."""
 
     code, out, _ = run(
         "analyze", incident(tmp_path, records=refused(3)), "--format", "weave-npc", "-o", "json"
