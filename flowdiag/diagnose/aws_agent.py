@@ -40,7 +40,7 @@ def too_many_ports(case: Case) -> str | None:
         decided = side.decided_by
         if decided is None:
             continue
-        rule = NearestRule(policy=decided.policy, rule=decided.rule, misses=(), unknown=())
+        rule = decided.place
         ports = port_texts(case, rule) or ()
         if len(ports) > _PORTS:
             return (
@@ -66,7 +66,7 @@ def _hidden(case: Case, direction: Direction, side: EndDecision, ip: str) -> str
     decided = side.decided_by
     if decided is None or decided.policy.kind != "NetworkPolicy":
         return None
-    rule = NearestRule(policy=decided.policy, rule=decided.rule, misses=(), unknown=())
+    rule = decided.place
     width = _width(case, direction, rule, ip)
     if width is None:
         return None
@@ -102,7 +102,7 @@ def _exceptions(
         if policy is None or ref.kind != "NetworkPolicy":
             continue
         for index, _ in enumerate(objects(policy.spec.get(direction.value))):
-            rule = NearestRule(policy=ref, rule=f"{direction.value}[{index}]", misses=(), unknown=())
+            rule = NearestRule(policy=ref, rule=f"{direction.value}[{index}]", misses=())
             for block in ip_blocks(case, rule):
                 exception = block.excepting(ip)
                 if exception is not None and block.holds(ip):

@@ -10,7 +10,7 @@ from flowdiag.diagnose.spec import rule_at
 from flowdiag.model.endpoint import Endpoint
 from flowdiag.model.event import Direction
 from flowdiag.model.objects import Pod, Service
-from flowdiag.model.policy import DecidedBy, NearestRule
+from flowdiag.model.policy import DecidedBy
 
 __all__ = [
     "CLOUD_RESOLVER",
@@ -78,7 +78,7 @@ def lookups_closed(case: Case) -> DecidedBy | None:
     named = {hit.name for hit in case.recorded_denies if hit.name is not None}
     if named and decided.policy.name not in named:
         return None
-    rule = rule_at(case, NearestRule(policy=decided.policy, rule=decided.rule, misses=()))
+    rule = rule_at(case, decided.place)
     return None if rule is None or any(rule.get(field) for field in _OF_PORTS) else decided
 
 

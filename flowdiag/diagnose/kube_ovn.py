@@ -9,7 +9,6 @@ from __future__ import annotations
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.wording import end_text, rule_text
 from flowdiag.diagnose.written_ranges import ip_blocks
-from flowdiag.model.policy import NearestRule
 
 __all__ = ["excepted_for_all"]
 
@@ -22,7 +21,7 @@ def excepted_for_all(case: Case) -> str | None:
     decided = case.end.decided_by if case.end is not None else None
     if decided is None or not (case.flow.distinct.reason_raw or "").startswith(_DROPS):
         return None
-    rule = NearestRule(policy=decided.policy, rule=decided.rule, misses=(), unknown=())
+    rule = decided.place
     for block in ip_blocks(case, rule):
         exception = block.excepting(case.peer.ip)
         if exception is not None:

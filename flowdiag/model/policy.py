@@ -137,6 +137,11 @@ class DecidedBy(Struct, frozen=True, gc=False):
     rule: str
     action: str
 
+    @property
+    def place(self) -> NearestRule:
+        """Where it stands, as what reads rules takes it; it misses nothing."""
+        return NearestRule(policy=self.policy, rule=self.rule, misses=())
+
 
 class WalkStep(Struct, frozen=True, kw_only=True, gc=False):
     """One line of the walk through the policies, as a person would tell it."""

@@ -5,8 +5,7 @@ For FD101's advice (`flowdiag.diagnose.fd1_isolation.default_deny_advice`).
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
+from flowdiag.cluster.addresses import INSIDE
 from flowdiag.diagnose.case import Case
 from flowdiag.diagnose.handed_on import in_front, proxy_header
 from flowdiag.diagnose.webhooks import perhaps_called
@@ -16,11 +15,6 @@ from flowdiag.model.event import Direction
 from flowdiag.policy.addresses import parse_address
 
 __all__ = ["of_a_control_plane", "of_a_proxy"]
-
-_PRIVATE = tuple(
-    ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-)
-"""RFC 1918, RFC 6598 and RFC 4193: where a cloud's load balancers and its control plane call from."""
 
 
 def of_a_proxy(case: Case) -> str | None:
@@ -62,4 +56,5 @@ def _from_a_private_network(case: Case) -> bool:
     if case.peer.kind is EndpointKind.ENTITY and not (case.peer.entity or "").startswith("world"):
         return False
     address = parse_address(case.peer.ip)
-    return address is not None and any(address in network for network in _PRIVATE)
+    # A cloud's load balancers and its control plane have addresses of its networks, none of a single link.
+    return address is not None and not address.is_link_local and any(address in one for one in INSIDE)

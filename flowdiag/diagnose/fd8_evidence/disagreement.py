@@ -23,7 +23,7 @@ from flowdiag.diagnose.wording import a_list, end_text, policies_text, policy_te
 from flowdiag.diagnose.written_ports import port_texts
 from flowdiag.model.event import Cause, Direction
 from flowdiag.model.finding import Finding
-from flowdiag.model.policy import CALICO_GROUPS, EndDecision, NearestRule
+from flowdiag.model.policy import CALICO_GROUPS, EndDecision
 from flowdiag.model.report import Confidence, Severity
 from flowdiag.model.time import NS, moment_text
 from flowdiag.policy.compile.aws_strict import SETTING
@@ -236,7 +236,7 @@ def _by_end_port(case: Case) -> str | None:
     decided, port = case.end.decided_by if case.end is not None else None, case.port
     if decided is None or port is None or decided.policy.group in CALICO_GROUPS:
         return None
-    rule = NearestRule(policy=decided.policy, rule=decided.rule, misses=(), unknown=())
+    rule = decided.place
     having = [one for one in port_texts(case, rule) or () if one.protocol == case.protocol and one.has(port)]
     if not having or not all(isinstance(one.port, int) and one.port < port for one in having):
         return None

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
+from flowdiag.cluster.addresses import INSIDE
 from flowdiag.diagnose.check import Check, Concern, Scene
 from flowdiag.model.endpoint import Endpoint, EndpointKind
 from flowdiag.model.event import WorkloadRef
@@ -14,20 +15,7 @@ from flowdiag.model.report import ReportEndpoint, Severity
 
 __all__ = ["OpenToOutside"]
 
-_INSIDE = tuple(
-    ip_network(text)
-    for text in (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::1/128",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
+_INSIDE = (*INSIDE, ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _SHOWN = 5
 
 _Subject = tuple[str, str, str]
