@@ -41,10 +41,11 @@ clean:
 	rm -rf $(VENV) build dist out *.egg-info
 
 # What flowdiag itself needs, and what builds parsers/native; the constraints hold the exact versions that the tests ran with.
+# An editable installation makes setuptools warn of the working directory, at length and of nothing that is so here.
 $(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools --editable ".[fast]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools --editable ".[fast]"
 	touch $(RUNS)
 
 # What its checks need; pip learnt dependency groups in 25.1.
